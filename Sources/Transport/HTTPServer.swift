@@ -1,0 +1,182 @@
+import Synchronization
+package import Wire
+
+/// What a server does with a new connection.
+package enum ConnectDecision: Sendable {
+  case serve
+  /// Closes with RST, unread.
+  case reset
+  /// Answers 503 and closes.
+  case refuse
+}
+
+/// A connection as the accept hook sees it.
+package struct HTTPConnectionHandle: Sendable {
+  /// Counts the server's connections from 1.
+  package let number: Int
+  package let remote: String
+}
+
+package struct HTTPServerOptions: Sendable {
+  package var limits = HTTPLimits()
+  /// From accept, or from the first byte of a later request, to the end of its head (408).
+  package var headTime = Duration.seconds(10)
+  /// Between two pieces of a body (408).
+  package var bodyTime = Duration.seconds(30)
+  /// Between two requests of a connection.
+  package var idleTime = Duration.seconds(75)
+  package var maxConnections = 10_000
+  /// Unsent bytes past which a streaming exchange is reset.
+  package var maxUnsentBytes = 8 << 20
+  /// Seconds in the Retry-After of a 503.
+  package var retryAfter = 1
+
+  package init() {}
+}
+
+/// Serves HTTP/1.1 on a listener, its connections spread over loops.
+package final class HTTPServer: Sendable {
+  package let listener: Listener
+  package let options: HTTPServerOptions
+  let handler: @Sendable (HTTPExchange) -> Void
+  private let onConnect: @Sendable (HTTPConnectionHandle) -> ConnectDecision
+  private let shards: [HTTPServerShard]
+  private let accepted = Atomic<Int>(0)
+  private let open = Atomic<Int>(0)
+  private let isDraining = Atomic<Bool>(false)
+
+  /// `handler` is called on the connection's loop for each complete request; `onConnect` at each
+  /// accept. Without `loops` everything runs on the listener's.
+  package init(
+    listener: Listener, loops: [EventLoop] = [], options: HTTPServerOptions = HTTPServerOptions(),
+    onConnect: @escaping @Sendable (HTTPConnectionHandle) -> ConnectDecision = { _ in .serve },
+    handler: @escaping @Sendable (HTTPExchange) -> Void
+  ) {
+    self.listener = listener
+    self.options = options
+    self.onConnect = onConnect
+    self.handler = handler
+    shards = (loops.isEmpty ? [listener.loop] : loops).map { HTTPServerShard($0) }
+  }
+
+  package var port: UInt16 { listener.port }
+  package var connectionCount: Int { open.load(ordering: .relaxed) }
+
+  /// Starts accepting.
+  package func start() {
+    listener.accept { [weak self] fd, remote in
+      guard let self else { return Sys.close(fd) }
+      let number = accepted.wrappingAdd(1, ordering: .relaxed).newValue
+      let shard = shards[number % shards.count]
+      let isTaken = shard.loop.run {
+        self.begin(fd, HTTPConnectionHandle(number: number, remote: remote), shard)
+      }
+      if !isTaken { Sys.close(fd) }
+    }
+  }
+
+  private func begin(_ fd: Int32, _ handle: HTTPConnectionHandle, _ shard: HTTPServerShard) {
+    var decision = onConnect(handle)
+    let isFull = open.wrappingAdd(1, ordering: .relaxed).newValue > options.maxConnections
+    if case .serve = decision, isFull || isDraining.load(ordering: .relaxed) { decision = .refuse }
+    let channel = Channel(fd, loop: shard.loop, remote: handle.remote)
+    if case .reset = decision {
+      open.wrappingSubtract(1, ordering: .relaxed)
+      return channel.reset()
+    }
+    let connection = HTTPConnection(channel, server: self, shard: shard)
+    shard.connections[ObjectIdentifier(connection)] = connection
+    guard connection.start() else { return }
+    if case .refuse = decision { connection.refuse(isFull ? "too many connections" : "shutting down") }
+  }
+
+  func ended(_ connection: HTTPConnection, _ shard: HTTPServerShard) {
+    guard shard.connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
+    open.wrappingSubtract(1, ordering: .relaxed)
+    shard.left(ObjectIdentifier(connection))
+    if shard.connections.isEmpty { shard.emptied() }
+  }
+
+  /// From now on new connections are answered 503; the existing ones are served.
+  package func drain() { isDraining.store(true, ordering: .relaxed) }
+
+  /// Closes the connections on which nothing runs, and the others after their current exchange;
+  /// new ones are served. Calls `done` on a loop when the idle ones are gone for their peers too,
+  /// at the latest after `limit` for each loop.
+  package func closeConnections(
+    within limit: Duration = .zero, then done: @escaping @Sendable () -> Void = {}
+  ) {
+    let all = shards.reduce(done) { next, shard in { shard.closeIdle(within: limit, then: next) } }
+    all()
+  }
+
+  /// Gives the port up, closes idle connections and WebSockets (1001), and waits for running
+  /// exchanges, at most `limit`; what is left then is reset.
+  package func stop(within limit: Duration) async {
+    isDraining.store(true, ordering: .relaxed)
+    listener.close()
+    await withTaskGroup(of: Void.self) { group in
+      for shard in shards { group.addTask { await shard.stop(within: limit) } }
+    }
+  }
+}
+
+/// The connections of a server on one loop.
+final class HTTPServerShard: @unchecked Sendable {
+  // Invariant: everything mutable is used only on `loop`.
+  let loop: EventLoop
+  var connections: [ObjectIdentifier: HTTPConnection] = [:]
+  private var whenEmpty: [CheckedContinuation<Void, Never>] = []
+  /// Who waits for the end of certain connections.
+  private var departures: [Int: (waiting: Set<ObjectIdentifier>, done: @Sendable () -> Void)] = [:]
+  private var nextDeparture = 0
+
+  init(_ loop: EventLoop) { self.loop = loop }
+
+  func emptied() {
+    let waiting = whenEmpty
+    whenEmpty = []
+    for continuation in waiting { continuation.resume() }
+  }
+
+  /// Called when a connection has ended.
+  func left(_ connection: ObjectIdentifier) {
+    for number in Array(departures.keys) {
+      departures[number]?.waiting.remove(connection)
+      if departures[number]?.waiting.isEmpty == true { depart(number) }
+    }
+  }
+
+  private func depart(_ number: Int) {
+    departures.removeValue(forKey: number)?.done()
+  }
+
+  func closeIdle(within limit: Duration, then done: @escaping @Sendable () -> Void) {
+    let isTaken = loop.run {
+      let idle = self.connections.values.filter { $0.exchange == nil }
+      for connection in Array(self.connections.values) { connection.wind(down: true) }
+      // Closing may already have ended some.
+      let waiting = Set(idle.map(ObjectIdentifier.init)).intersection(self.connections.keys)
+      guard !waiting.isEmpty, limit > .zero else { return done() }
+      let number = self.nextDeparture
+      self.nextDeparture += 1
+      self.departures[number] = (waiting, done)
+      self.loop.schedule(after: limit) { self.depart(number) }
+    }
+    if !isTaken { done() }
+  }
+
+  func stop(within limit: Duration) async {
+    await withCheckedContinuation { continuation in
+      let isTaken = loop.run {
+        for connection in Array(self.connections.values) { connection.wind(down: true) }
+        guard !self.connections.isEmpty else { return continuation.resume() }
+        self.whenEmpty.append(continuation)
+        self.loop.schedule(after: limit) {
+          for connection in Array(self.connections.values) { connection.channel.reset() }
+        }
+      }
+      if !isTaken { continuation.resume() }
+    }
+  }
+}
