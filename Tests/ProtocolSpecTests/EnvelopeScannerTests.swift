@@ -1,0 +1,80 @@
+import JSON
+import Testing
+
+@testable import ProtocolSpec
+
+@Suite("The scanner of plain envelopes")
+struct EnvelopeScannerTests {
+  /// `jsonrpc|bare id method`, or `-` if the message is not for the scanner.
+  func scan(_ message: String) -> String {
+    let bytes = Array(message.utf8)
+    return bytes.withUnsafeBytes { buffer in
+      guard let envelope = EnvelopeScanner.scan(buffer) else { return "-" }
+      let id = envelope.id.map { String(decoding: buffer[$0], as: UTF8.self) } ?? "none"
+      let method = String(decoding: buffer[envelope.method], as: UTF8.self)
+      return "\(envelope.isJSONRPC ? "jsonrpc" : "bare") \(id) \(method)"
+    }
+  }
+
+  @Test(
+    "takes plain requests and nothing else",
+    arguments: [
+      (#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#, "jsonrpc 1 ping"),
+      (#" { "method" : "ping" , "id" : "a b" , "jsonrpc" : "2.0" } "#, #"jsonrpc "a b" ping"#),
+      (#"{"jsonrpc":"2.0","method":"ping"}"#, "jsonrpc none ping"),
+      (#"{"method":"ping","id":0}"#, "bare 0 ping"),
+      (#"{"method":"ping"}"#, "bare none ping"),
+      (#"{"jsonrpc":"2.0","id":"","method":""}"#, #"jsonrpc "" "#),
+      (#"{"jsonrpc":"2.0","id":01,"method":"ping"}"#, "-"), (#"{"id":1.5,"method":"ping"}"#, "-"),
+      (#"{"id":-1,"method":"ping"}"#, "-"), (#"{"id":1e2,"method":"ping"}"#, "-"),
+      (#"{"id":null,"method":"ping"}"#, "-"), (#"{"id":1,"id":2,"method":"ping"}"#, "-"),
+      (#"{"method":"ping","method":"ping"}"#, "-"), (#"{"method":"p\u0069ng"}"#, "-"),
+      (#"{"jsonrpc":"1.0","method":"ping"}"#, "-"), (#"{"jsonrpc":2.0,"method":"ping"}"#, "-"),
+      (#"{"method":"ping","params":{}}"#, "-"), (#"{"method":"ping",}"#, "-"), (#"{"method":"ping"}x"#, "-"),
+      (#"{"method":"ping""#, "-"), (#"{"method":"ping"} {"#, "-"), (#"{,"method":"ping"}"#, "-"),
+      (#"{"id":1}"#, "-"), (#"{"method":5}"#, "-"), ("{}", "-"), ("[]", "-"), ("", "-"), ("{", "-"),
+      (#"{"method":"ping","id":"é"}"#, "-"), ("{\"method\":\"pi\u{1}ng\"}", "-"),
+      (#"{"id":12345678901234567890123456789,"method":"ping"}"#, "bare 12345678901234567890123456789 ping"),
+    ])
+  func messages(message: String, expected: String) { #expect(scan(message) == expected) }
+
+  @Test("says of every message it takes what the parser says of it")
+  func agreement() throws {
+    var reader = MessageReader(spec: try Specification.load(), initial: .bare)
+    for prefix in ["", " "] {
+      for id in ["", #""id":7,"#, #""id":"x","#, #""id":0,"#] {
+        for version in ["", #""jsonrpc":"2.0","#] {
+          let message = Array("\(prefix){\(version)\(id)\"method\":\"ping\"}".utf8)
+          let envelope = try #require(message.withUnsafeBytes { EnvelopeScanner.scan($0) })
+          guard case .request(let request) = reader.read(message) else {
+            Issue.record("no request: \(String(decoding: message, as: UTF8.self))")
+            continue
+          }
+          #expect(envelope.isJSONRPC == (request.dialect == .jsonrpc))
+          #expect(envelope.id.map { String(decoding: message[$0], as: UTF8.self) } == request.id?.description)
+          #expect(String(decoding: message[envelope.method], as: UTF8.self) == request.method.name)
+        }
+      }
+    }
+  }
+
+  @Test("a plain answer is the answer", arguments: [Dialect.bare, .jsonrpc])
+  func plainAnswer(dialect: Dialect) {
+    for id: JSONValue? in [nil, 1, "x", "", 1_234_567_890] {
+      let result: JSONValue = dialect == .bare ? "pong" : [:]
+      var expected: [UInt8] = []
+      Answer(dialect: dialect, id: id, outcome: .success(result)).write(to: &expected)
+      let idText = id.map(JSONWriter.bytes)
+      let resultText = JSONWriter.bytes(result)
+      var output = [UInt8](
+        repeating: 0, count: Answer.plainSize(id: idText?.count ?? 4, result: resultText.count))
+      let count = output.withUnsafeMutableBytes { output in
+        if let idText {
+          return idText.withUnsafeBytes { Answer.writePlain(dialect, id: $0, result: resultText, to: output) }
+        }
+        return Answer.writePlain(dialect, id: nil, result: resultText, to: output)
+      }
+      #expect(Array(output[..<count]) == expected)
+    }
+  }
+}
