@@ -1,0 +1,122 @@
+import Foundation
+import JSON
+import JSONSchema
+import MCP
+import ProtocolSpec
+import TestSupport
+import Testing
+
+/// The official schema of one revision.
+struct OfficialSchema {
+  private let document: JSONValue
+  private let definitions: String
+
+  init(_ file: URL) throws {
+    document = try JSONParser.parse(Array(Data(contentsOf: file)), limits: JSONLimits(depth: 256))
+    definitions = document["$defs"] == nil ? "definitions" : "$defs"
+  }
+
+  func violations(_ name: String, _ value: JSONValue) throws -> [String] {
+    var root = document
+    root["$ref"] = .string("#/\(definitions)/\(name)")
+    return try JSONSchema(root).validate(value).map { "\($0)" }
+  }
+}
+
+@Suite("MCP: the official schemas")
+struct SchemaTests {
+  /// What a client says, what kind of message that is, and what kind of result comes back.
+  static func conversation(_ revision: String) -> [(said: String, kind: String, result: String?)] {
+    let request = "ClientRequest"
+    let notification = "ClientNotification"
+    return [
+      (Peer.initialize(revision), request, "InitializeResult"),
+      (#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, notification, nil),
+      (#"{"jsonrpc":"2.0","id":"","method":"ping"}"#, request, "EmptyResult"),
+      (#"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#, request, "ListToolsResult"),
+      (#"{"jsonrpc":"2.0","id":2,"method":"tools/list","params":{"cursor":"x"}}"#, request, "error"),
+      (Peer.call("create_task", #"{"description":"hi"}"#), request, "CallToolResult"),
+      (Peer.call("get_task_status", #"{"task_id":"a"}"#), request, "CallToolResult"),
+      (Peer.call("list_tasks"), request, "CallToolResult"),
+      (Peer.call("cancel_task", #"{"task_id":"a"}"#, id: #""x""#), request, "CallToolResult"),
+      (Peer.call("system_status"), request, "CallToolResult"),
+      (Peer.call("create_task"), request, revision < "2025-11-25" ? "error" : "CallToolResult"),
+      (Peer.call("nope"), request, "error"),
+      (#"{"jsonrpc":"2.0","id":3,"method":"resources/list"}"#, request, "error"),
+      (Peer.initialize(revision, id: "4"), request, "error"),
+      (
+        #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,"reason":"late"}}"#,
+        notification, nil
+      ),
+    ]
+  }
+
+  @Test("every message of both sides is valid in every revision")
+  func conversations() throws {
+    guard let corpus = Corpora.folder("mcp-schema") else { return }
+    let spec = try Specification.load()
+    var verdicts: [String?] = []
+    for revision in spec.mcp.revisions {
+      let official = try OfficialSchema(corpus.appending(path: "\(revision.name)/schema.json"))
+      // A schema that takes anything would prove nothing.
+      #expect(try !official.violations("InitializeResult", [:]).isEmpty)
+      verdicts += try converse(revision, spec).map { kind, message in
+        let violations = try official.violations(kind, message)
+        return violations.isEmpty ? nil : "\(revision.name) \(kind): \(violations): \(message)"
+      }
+    }
+    let failed = verdicts.compactMap(\.self)
+    Corpora.report("mcp-schema", checked: verdicts.count, failed: failed.count)
+    #expect(failed == [])
+  }
+
+  /// Every message of a conversation with each kind it has to be.
+  private func converse(_ revision: MCPRevision, _ spec: Specification) throws -> [(
+    kind: String, message: JSONValue
+  )] {
+    let error = revision.has(.errorsWithoutID) ? "JSONRPCErrorResponse" : "JSONRPCError"
+    var peer = Peer(spec)
+    peer.tools["cancel_task"] = .failure(spec.errors.fault(.taskNotFound))
+    var messages: [(kind: String, message: JSONValue)] = []
+    for (said, kind, result) in Self.conversation(revision.name) {
+      let message = try JSONParser.parse(said)
+      messages += [("JSONRPCMessage", message), (kind, message)]
+      let told = peer.say(said)
+      guard let result else {
+        #expect(told == "" || told == "cancel 7")
+        continue
+      }
+      let answer = try JSONParser.parse(told)
+      messages.append(("JSONRPCMessage", answer))
+      let isError = result == "error"
+      messages.append(
+        isError ? (error, answer) : (result, try #require(answer["result"], "\(said) → \(told)")))
+    }
+    // The older schemas have no message for this.
+    guard revision.has(.errorsWithoutID) else { return messages }
+    for said in ["{", "5", "[]", #"{"jsonrpc":"2.0","id":null,"method":"ping"}"#] {
+      messages.append((error, try JSONParser.parse(peer.say(said))))
+    }
+    return messages
+  }
+
+  @Test("every tool's schemas are valid, stand alone and accept what the method takes and gives")
+  func tools() throws {
+    let spec = try Specification.load()
+    for tool in spec.mcp.tools.map(Tool.init) {
+      let input = try JSONSchema(tool.inputSchema)
+      _ = try JSONSchema(tool.outputSchema)
+      #expect(tool.inputSchema["type"] == "object")
+      #expect(tool.outputSchema["type"] == "object", "\(tool.name)")
+      let text = "\(tool.outputSchema)"
+      #expect(!text.contains("omni:task") && !text.contains("$id"), "\(tool.name)")
+      #expect(input.isValid(["description": "x", "task_id": "y"]))
+    }
+    let task = try #require(spec.mcp.tool(named: "get_task_status")).method
+    let list = try #require(spec.mcp.tool(named: "list_tasks")).method
+    let bad: JSONValue = ["tasks": [["task_id": "x"]]]
+    #expect(try !JSONSchema(list.resultSchema).isValid(bad))
+    #expect(try !JSONSchema(task.resultSchema).isValid(["task_id": "x"]))
+    #expect(try JSONSchema(list.resultSchema).isValid(["tasks": []]))
+  }
+}
