@@ -1,0 +1,168 @@
+import Diagnostics
+import Foundation
+import JSON
+import ProtocolSpec
+import TaskStore
+
+/// Probes, and what follows when the system changes its state.
+extension Orchestrator {
+  /// The note under which the state of the system is stored.
+  static let systemNote = "system"
+
+  private static let probeMessage = [ChatMessage(role: "user", content: "ping")]
+
+  /// Probes at once and then at every interval.
+  func watchHealth() async {
+    while !Task.isCancelled {
+      await probe()
+      if owesState { await rememberState() }
+      if owesWaking { await wakeWaiting() }
+      try? await Task.sleep(for: settings.healthInterval)
+    }
+  }
+
+  private func probe() async {
+    switch monitor.state {
+    case .normal: await probeLiteLLM(by: .cheapProbe)
+    case .degraded: await probeLiteLLM(by: .completionProbe)
+    case .brainstem:
+      await probeLiteLLM(by: .completionProbe)
+      await probeCloud()
+    }
+  }
+
+  private func probeLiteLLM(by evidence: SystemMonitor.Evidence) async {
+    do throws(CallFailure) {
+      if evidence == .cheapProbe {
+        try await upstreams.probeLiteLLM()
+      } else {
+        _ = try await upstreams.litellmProbe.complete(
+          Self.probeMessage, model: settings.lightweightModel, maxTokens: 1)
+      }
+      await entered(monitor.succeeded(.litellm, by: evidence, at: .now()))
+    } catch {
+      if Task.isCancelled { return }
+      await entered(monitor.failed(.litellm, counts: spec.failures[error.name].counts, at: .now()))
+    }
+  }
+
+  private func probeCloud() async {
+    do throws(CallFailure) {
+      try await upstreams.probeCloud()
+      await entered(monitor.succeeded(.cloud, by: .cheapProbe, at: .now()))
+    } catch {
+      if Task.isCancelled { return }
+      await entered(monitor.failed(.cloud, counts: .always, at: .now()))
+    }
+  }
+
+  /// Does what entering `state` asks for; nothing if the state did not change.
+  func entered(_ state: SystemState?) async {
+    guard let state else { return }
+    log.warning(
+      "system state",
+      JSONObject([("system_state", .string(state.rawValue)), ("since", .string(monitor.since.text))]))
+    await rememberState()
+    switch state {
+    case .brainstem: await enterBrainstem()
+    case .normal, .degraded: await wakeWaiting()
+    }
+  }
+
+  /// Stores the state for the next start; what the store does not take now, it gets after a probe.
+  private func rememberState() async {
+    owesState = true
+    do throws(StoreError) {
+      try await store.remember(
+        ["state": .string(monitor.state.rawValue), "since": .int(Int(monitor.since.milliseconds))],
+        as: Self.systemNote)
+      owesState = false
+    } catch {
+      log.error("system state", JSONObject([("cause", .string(error.description))]))
+    }
+  }
+
+  /// Everything waits; the local model is woken once to see that it is there.
+  private func enterBrainstem() async {
+    Task { await self.wakeLocalModel() }
+    for task in running.values { task.cancel() }
+    do throws(StoreError) {
+      let moved = try await store.transitionAll(from: .idle, to: .waiting)
+      let isMoved = Set(moved)
+      queue.removeAll(where: isMoved.contains)
+      for id in moved { finish(id, .suspended(id: id, message: monitorMessage)) }
+    } catch {
+      // They stay queued, and their dispatch suspends them one by one.
+      log.error("system state", JSONObject([("cause", .string(error.description))]))
+    }
+  }
+
+  private func wakeLocalModel() async {
+    let answer: String
+    do throws(CallFailure) {
+      _ = try await upstreams.local.complete(
+        Self.probeMessage, model: settings.brainstemModel, maxTokens: 1)
+      answer = "answers"
+    } catch {
+      answer = error.name.rawValue
+    }
+    log.info(
+      "local model", JSONObject([("model", .string(settings.brainstemModel)), ("answer", .string(answer))]))
+  }
+
+  // MARK: - Waking
+
+  /// Waiting tasks whose time has come are queued again, oldest first. They were dispatched once
+  /// already, so they are older than what is queued.
+  func wakeWaiting() async {
+    owesWaking = true
+    do throws(StoreError) {
+      let woken = try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true)
+      owesWaking = false
+      queue.insert(contentsOf: woken, at: queue.startIndex)
+    } catch {
+      log.error("wake", JSONObject([("cause", .string(error.description))]))
+    }
+    await scheduleWakeUp()
+    await pump()
+  }
+
+  /// Sees to it that the waiting tasks with stored times are taken up then.
+  func scheduleWakeUp() async {
+    let cap = spec.failures.policy.backoffCap
+    var next: Timestamp?
+    do throws(StoreError) {
+      next = try await store.nextWake()
+    } catch {
+      log.error("wake", JSONObject([("cause", .string(error.description))]))
+      next = .now().adding(cap)
+    }
+    // No await from here on: there is one wake-up, whoever asked for it.
+    wakeUp?.cancel()
+    wakeUp = nil
+    // In brainstem the end of the outage wakes them.
+    guard let next, monitor.state != .brainstem, !isDraining else { return }
+    let pause = Duration.milliseconds(next.milliseconds - Timestamp.now().milliseconds + 1)
+    // Times close together are one wake-up, and a store that cannot be written is not hurried.
+    let bounded = min(max(pause, owesWaking ? cap : Self.shortestPause), .seconds(3600))
+    wakeUp = Task {
+      guard (try? await Task.sleep(for: bounded)) != nil else { return }
+      await self.wakeWaiting()
+    }
+  }
+
+  private static let shortestPause = Duration.milliseconds(20)
+
+  // MARK: - Retention
+
+  /// Removes ended tasks past their time, now and once an hour.
+  func removeOldTasks() async {
+    while !Task.isCancelled {
+      let limit = Timestamp.now().adding(.zero - settings.taskRetention)
+      if let removed = try? await store.removeEnded(before: limit), removed > 0 {
+        log.info("old tasks removed", JSONObject([("count", .int(removed))]))
+      }
+      try? await Task.sleep(for: .seconds(3600))
+    }
+  }
+}

@@ -1,0 +1,266 @@
+import Diagnostics
+import JSON
+import ProtocolSpec
+import TaskStore
+
+/// How tasks get from the queue to a model and back.
+extension Orchestrator {
+  /// How one dispatch ended.
+  enum DispatchOutcome {
+    case completed(Completion)
+    case failed(CallFailure)
+    /// The system changed its state; another upstream may do it.
+    case elsewhere(CallFailure)
+    case suspended(message: String, wakeAt: Timestamp?)
+    /// Left for the next start of the server.
+    case abandoned
+  }
+
+  /// Starts as many queued tasks as may run.
+  func pump() async {
+    guard !isDraining else { return }
+    while stalled.isEmpty, running.count < settings.maxRunning, let id = queue.popFirst() {
+      if running[id] != nil {
+        again.insert(id)
+      } else {
+        running[id] = Task { await self.run(id) }
+      }
+    }
+  }
+
+  private func run(_ id: String) async {
+    do throws(StoreError) {
+      try await dispatch(id)
+    } catch {
+      log.error("task", JSONObject([("task_id", .string(id)), ("cause", .string(error.description))]))
+      finish(id, .storeFailed)
+      stalled.append(id)
+      if stalled.count == 1 { Task { await self.takeUpStalled() } }
+    }
+    running[id] = nil
+    if again.remove(id) != nil {
+      queue.insert(id, at: queue.startIndex)
+    } else {
+      progress[id] = nil
+    }
+    // Somebody else may have moved the task, so that its dispatch was refused and told nobody.
+    if waiters[id] != nil { Task { await self.recheck(id) } }
+    await pump()
+  }
+
+  /// Brings tasks whose rows could not be written back to the queue, as soon as they can be.
+  private func takeUpStalled() async {
+    var ready: [String] = []
+    try? await Task.sleep(for: spec.failures.policy.backoffCap)
+    while !isDraining, let id = stalled.first {
+      do throws(StoreError) {
+        if let task = try await store.task(id), task.state != .waiting,
+          !spec.taskStates.final.contains(task.state)
+        {
+          if task.state != .idle { _ = try await store.transition(id, to: .idle) }
+          ready.append(id)
+        }
+        stalled.removeFirst()
+      } catch {
+        log.error("task", JSONObject([("task_id", .string(id)), ("cause", .string(error.description))]))
+        try? await Task.sleep(for: spec.failures.policy.backoffCap)
+      }
+    }
+    queue.insert(contentsOf: ready, at: queue.startIndex)
+    await pump()
+  }
+
+  /// Where tasks go now: nil if they have to wait.
+  var currentUpstream: SystemMonitor.Upstream? {
+    switch monitor.state {
+    case .normal: .litellm
+    case .degraded: upstreams.direct == nil ? nil : .cloud
+    case .brainstem: nil
+    }
+  }
+
+  /// What a suspended task waits for.
+  var monitorMessage: String {
+    let messages = spec.failures.messages
+    return monitor.state == .degraded ? messages.litellmUnavailable : messages.cloudUnavailable
+  }
+
+  func rateLimitMessage(_ wait: Duration) -> String {
+    let seconds = Int((wait / .seconds(1)).rounded(.up))
+    return fill(spec.failures.messages.rateLimited, ["seconds": String(seconds)])
+  }
+
+  private func dispatch(_ id: String) async throws(StoreError) {
+    guard let upstream = currentUpstream else {
+      try await suspend(id, message: monitorMessage, wakeAt: nil)
+      return
+    }
+    guard case .done(let queued) = try await store.transition(id, to: .dispatching) else { return }
+    guard queued.attempts < spec.failures.policy.maxAttempts else {
+      try await fail(
+        id, CallFailure(name: .attemptsExhausted, detail: "\(queued.attempts) attempts"), attempts: 0)
+      return
+    }
+    var change = TaskChange()
+    if upstream == .cloud {
+      change.executor = spec.overview.directExecutor
+      change.model = settings.directModel
+    } else {
+      change.executor = spec.overview.gatewayExecutor
+      // The direct API may have been tried before, which has a model of its own.
+      change.model = settings.gatewayModel(complexity: queued.complexity)
+    }
+    guard case .done(let task) = try await store.transition(id, to: .executing, change) else { return }
+    let outcome = await call(task, upstream)
+    try await settle(task, outcome)
+  }
+
+  private func settle(_ task: StoredTask, _ outcome: DispatchOutcome) async throws(StoreError) {
+    switch outcome {
+    case .completed(let completion):
+      var change = TaskChange()
+      change.result = completion.text
+      change.isTruncated = completion.isTruncated
+      change.attempts = 1
+      if case .done(let done) = try await store.transition(task.id, to: .completed, change) {
+        finish(task.id, .task(done))
+      }
+    case .failed(let failure): try await fail(task.id, failure, attempts: 1)
+    case .elsewhere(let failure):
+      guard task.attempts + 1 < spec.failures.policy.maxAttempts else {
+        try await fail(task.id, failure, attempts: 1)
+        return
+      }
+      var change = TaskChange()
+      change.attempts = 1
+      if case .done = try await store.transition(task.id, to: .idle, change) { again.insert(task.id) }
+    case .suspended(let message, let wakeAt): try await suspend(task.id, message: message, wakeAt: wakeAt)
+    case .abandoned: break
+    }
+  }
+
+  private func fail(_ id: String, _ failure: CallFailure, attempts: Int) async throws(StoreError) {
+    let detail = shown(failure.detail)
+    var info = JSONObject([("class", .string(failure.name.rawValue))])
+    info["status"] = failure.status.map(JSONValue.int)
+    if let progress = progress[id] {
+      info["upstream"] = .string(progress.last?.rawValue ?? "")
+      info["tried"] = .int(progress.tries)
+    }
+    var change = TaskChange()
+    change.error = spec.failures.taskError(failure.name, detail)
+    change.errorInfo = .object(info)
+    change.attempts = attempts
+    if case .done(let task) = try await store.transition(id, to: .failed, change) {
+      finish(id, .task(task))
+    }
+  }
+
+  func suspend(_ id: String, message: String, wakeAt: Timestamp?) async throws(StoreError) {
+    var change = TaskChange()
+    change.wakeAt = wakeAt
+    guard case .done = try await store.transition(id, to: .waiting, change) else { return }
+    finish(id, .suspended(id: id, message: message))
+    if wakeAt != nil {
+      await scheduleWakeUp()
+    } else if currentUpstream != nil {
+      // What it was to wait for came back while the row was written, and woke those before it.
+      await wakeWaiting()
+    }
+  }
+
+  /// What an upstream said, without keys and not longer than people read.
+  private func shown(_ detail: String) -> String {
+    let limit = 500
+    let masked = log.currentRedaction.text(detail)
+    return masked.count > limit ? masked.prefix(limit) + "…" : masked
+  }
+
+  // MARK: - Calls
+
+  /// Tries one upstream until it answers, gives up, or the system turns to another.
+  private func call(_ task: StoredTask, _ upstream: SystemMonitor.Upstream) async -> DispatchOutcome {
+    while true {
+      progress[task.id, default: Progress()].note(upstream)
+      let result = await attempt(task, upstream)
+      guard case .failure(let failure) = result else {
+        return await succeeded(result, upstream)
+      }
+      if Task.isCancelled { return abandoned() }
+      log.warning(
+        "attempt failed",
+        JSONObject([
+          ("task_id", .string(task.id)), ("upstream", .string(upstream.rawValue)),
+          ("class", .string(failure.name.rawValue)), ("detail", .string(shown(failure.detail))),
+        ]))
+      let counts = spec.failures[failure.name].counts
+      await entered(monitor.failed(upstream, counts: counts, at: .now()))
+      if let outcome = giveUp(task, upstream, failure) { return outcome }
+      let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
+      let pause = retryPolicy.pause(afterFailures: tries, retryAfter: failure.retryAfter)
+      try? await Task.sleep(for: pause)
+      if Task.isCancelled { return abandoned() }
+      if currentUpstream != upstream { return elsewhere(failure) }
+    }
+  }
+
+  /// How the dispatch ends after a failure; nil if the same upstream is tried again.
+  private func giveUp(
+    _ task: StoredTask, _ upstream: SystemMonitor.Upstream, _ failure: CallFailure
+  ) -> DispatchOutcome? {
+    let row = spec.failures[failure.name]
+    let policy = spec.failures.policy
+    guard row.isRetried else { return .failed(failure) }
+    if let wait = failure.retryAfter, wait > policy.suspendAbove {
+      return .suspended(message: rateLimitMessage(wait), wakeAt: Timestamp.now().adding(wait))
+    }
+    if currentUpstream != upstream { return elsewhere(failure) }
+    let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
+    if tries >= row.tries ?? policy.triesPerUpstream { return .failed(failure) }
+    if !retryPolicy.mayRetry(at: .now()) {
+      return .suspended(message: monitorMessage, wakeAt: Timestamp.now().adding(policy.backoffCap))
+    }
+    return nil
+  }
+
+  private func elsewhere(_ failure: CallFailure) -> DispatchOutcome {
+    currentUpstream == nil ? .suspended(message: monitorMessage, wakeAt: nil) : .elsewhere(failure)
+  }
+
+  /// A cancelled dispatch: by the drain, because the cloud was lost, even if it is back already, or
+  /// by a client, whose row the store does not suspend.
+  private func abandoned() -> DispatchOutcome {
+    isDraining ? .abandoned : .suspended(message: monitorMessage, wakeAt: nil)
+  }
+
+  private func succeeded(
+    _ result: Result<Completion, CallFailure>, _ upstream: SystemMonitor.Upstream
+  ) async -> DispatchOutcome {
+    guard case .success(let completion) = result else { return .abandoned }
+    retryPolicy.noteSuccess(at: .now())
+    await entered(monitor.succeeded(upstream, by: .call, at: .now()))
+    return .completed(completion)
+  }
+
+  private func attempt(
+    _ task: StoredTask, _ upstream: SystemMonitor.Upstream
+  ) async -> Result<Completion, CallFailure> {
+    var messages = (task.history?.array ?? []).map {
+      ChatMessage(role: $0["role"]?.string ?? "", content: $0["content"]?.string ?? "")
+    }
+    messages.append(ChatMessage(role: "user", content: task.description))
+    do throws(CallFailure) {
+      switch upstream {
+      case .litellm:
+        return .success(try await upstreams.litellm.complete(messages, model: task.model, maxTokens: nil))
+      case .cloud:
+        guard let direct = upstreams.direct else {
+          return .failure(CallFailure(name: .auth, detail: "there is no backup key"))
+        }
+        return .success(try await direct.complete(messages, model: task.model, maxTokens: nil))
+      }
+    } catch {
+      return .failure(error)
+    }
+  }
+}

@@ -1,0 +1,146 @@
+package import Diagnostics
+import Foundation
+package import JSON
+package import ProtocolSpec
+package import TaskStore
+
+/// Runs tasks: queues them, routes them, calls models, retries, suspends, and keeps the state of
+/// the system. Everything a client asks for beyond ping comes here.
+package actor Orchestrator {
+  /// Answers one method: params in, result or fault out.
+  package typealias Handler = @Sendable (JSONObject) async throws(ProtocolFault) -> JSONValue
+
+  /// What a `create_task` that waits is told.
+  enum Ending: Sendable {
+    /// The task is in this state now, for good or until the cloud is back.
+    case task(StoredTask)
+    case suspended(id: String, message: String)
+    /// The store failed in the middle; the task is taken up again once it works.
+    case storeFailed
+    case draining
+    /// The one who waited does not any more.
+    case abandoned
+  }
+
+  /// What is remembered of a task between two dispatches.
+  struct Progress: Sendable {
+    private(set) var triesByUpstream: [SystemMonitor.Upstream: Int] = [:]
+    private(set) var last: SystemMonitor.Upstream?
+    var tries: Int { triesByUpstream.values.reduce(0, +) }
+
+    mutating func note(_ upstream: SystemMonitor.Upstream) {
+      triesByUpstream[upstream, default: 0] += 1
+      last = upstream
+    }
+  }
+
+  nonisolated let spec: Specification
+  nonisolated let settings: Settings
+  nonisolated let store: TaskStore
+  nonisolated let log: Log
+  nonisolated let version: String
+  nonisolated let upstreams: Upstreams
+
+  var monitor: SystemMonitor
+  var retryPolicy: RetryPolicy
+  /// Ids of tasks that are idle, in the order they will run.
+  var queue: ArraySlice<String> = []
+  var running: [String: Task<Void, Never>] = [:]
+  /// Those of `running` that are queued again as soon as they have left it.
+  var again: Set<String> = []
+  /// Tasks whose rows could not be written; nothing is started until they can be.
+  var stalled: [String] = []
+  var progress: [String: Progress] = [:]
+  /// Who waits for the end of a task, by the task's id and then by number.
+  var waiters: [String: [Int: CheckedContinuation<Ending, Never>]] = [:]
+  var lastWaiter = 0
+  var isDraining = false
+  private let startedAt = ContinuousClock.now
+  private var loops: [Task<Void, Never>] = []
+  var wakeUp: Task<Void, Never>?
+  /// Whether the store did not take the state of the system, or did not wake waiting tasks.
+  var owesState = false
+  var owesWaking = false
+
+  package init(
+    spec: Specification, settings: Settings, store: TaskStore, upstreams: Upstreams, log: Log,
+    version: String,
+    seed: UInt64
+  ) {
+    self.spec = spec
+    self.settings = settings
+    self.store = store
+    self.upstreams = upstreams
+    self.log = log
+    self.version = version
+    monitor = SystemMonitor(spec: spec, settings: settings, since: .now())
+    retryPolicy = RetryPolicy(spec.failures.policy, seed: seed)
+  }
+
+  // MARK: - Life
+
+  /// Takes up what an earlier process left, in the state of the system it left.
+  package func start() async throws(StoreError) {
+    if let note = try await store.recall(Self.systemNote),
+      let state = note["state"]?.string.flatMap(SystemState.init(rawValue:)),
+      let since = note["since"]?.int
+    {
+      monitor = SystemMonitor(
+        spec: spec, settings: settings, state: state, since: Timestamp(milliseconds: Int64(since)))
+    }
+    var resumed = 0
+    for state in [TaskState.dispatching, .executing] {
+      resumed += try await store.transitionAll(from: state, to: .idle, attempts: 1).count
+    }
+    // What they wait for is there, or their time may have come.
+    if currentUpstream != nil { try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true) }
+    queue = try await store.ids(in: .idle)[...]
+    log.info(
+      "started",
+      JSONObject([
+        ("system_state", .string(monitor.state.rawValue)), ("resumed", .int(resumed)),
+        ("queued", .int(queue.count)),
+      ]))
+    loops = [
+      Task { await self.watchHealth() },
+      Task { await self.removeOldTasks() },
+    ]
+    await scheduleWakeUp()
+    await pump()
+  }
+
+  /// Refuses new work, tells those who wait, and returns when nothing runs any more, or after `limit`.
+  package func drain(limit: Duration) async {
+    isDraining = true
+    for loop in loops { loop.cancel() }
+    wakeUp?.cancel()
+    for id in Array(waiters.keys) { finish(id, .draining) }
+    let deadline = Task {
+      try? await Task.sleep(for: limit)
+      return true
+    }
+    await withTaskGroup(of: Void.self) { group in
+      group.addTask { _ = await deadline.value }
+      group.addTask { await self.idle() }
+      await group.next()
+      deadline.cancel()
+      // What still runs stays `executing` on disk; the next start takes it up again.
+      self.stopRunning()
+    }
+  }
+
+  private func idle() async {
+    while let task = running.values.first { await task.value }
+  }
+
+  private func stopRunning() {
+    for task in running.values { task.cancel() }
+  }
+
+  /// Tells everybody who waits for the task.
+  func finish(_ id: String, _ ending: Ending) {
+    for waiter in (waiters.removeValue(forKey: id) ?? [:]).values { waiter.resume(returning: ending) }
+  }
+
+  var uptime: Duration { startedAt.duration(to: .now) }
+}

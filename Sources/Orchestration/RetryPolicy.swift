@@ -1,0 +1,68 @@
+import ProtocolSpec
+
+/// When the next try may come, and whether there may be one: full jitter, `Retry-After` as the
+/// minimum, and a budget that keeps an outage from being amplified.
+struct RetryPolicy: Sendable {
+  private let policy: FailureTable.Policy
+  private var random: SeededGenerator
+  private var successes: SlidingCount
+  private var retries: SlidingCount
+
+  init(_ policy: FailureTable.Policy, seed: UInt64) {
+    self.policy = policy
+    random = SeededGenerator(seed: seed)
+    successes = SlidingCount(window: policy.budgetWindow)
+    retries = SlidingCount(window: policy.budgetWindow)
+  }
+
+  mutating func noteSuccess(at time: Timestamp) { successes.add(at: time) }
+
+  /// Takes one retry from the budget, if one is left.
+  mutating func mayRetry(at time: Timestamp) -> Bool {
+    let allowed = policy.budgetMinimum + Int(policy.budgetShare * Double(successes.count(at: time)))
+    guard retries.count(at: time) < allowed else { return false }
+    retries.add(at: time)
+    return true
+  }
+
+  /// `random(0, min(cap, base·2ⁿ))`, and not before `retryAfter`.
+  ///
+  /// - Parameter failures: tries that have failed, from 1.
+  mutating func pause(afterFailures failures: Int, retryAfter: Duration?) -> Duration {
+    let doublings = min(max(failures - 1, 0), 30)
+    let limit = min(policy.backoffCap, policy.backoffBase * (1 << doublings))
+    let jitter = limit * Double.random(in: 0..<1, using: &random)
+    return max(jitter, retryAfter ?? .zero)
+  }
+}
+
+/// How often something happened in the last seconds; one number for each second.
+private struct SlidingCount: Sendable {
+  private let seconds: Int64
+  private var counts: [Int64: Int] = [:]
+
+  init(window: Duration) { seconds = window.components.seconds }
+
+  mutating func add(at time: Timestamp) { counts[time.milliseconds / 1000, default: 0] += 1 }
+
+  mutating func count(at time: Timestamp) -> Int {
+    let start = time.milliseconds / 1000 - seconds
+    counts = counts.filter { $0.key > start }
+    return counts.values.reduce(0, +)
+  }
+}
+
+/// SplitMix64: the same seed gives the same run.
+package struct SeededGenerator: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  package init(seed: UInt64) { state = seed }
+
+  package mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}

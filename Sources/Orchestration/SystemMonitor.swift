@@ -1,0 +1,115 @@
+import ProtocolSpec
+
+/// Counts what goes well and wrong with the upstreams and says when the system changes its state
+/// (`Spec/states/system.yaml`). No I/O and no clock: times are passed in.
+struct SystemMonitor: Sendable {
+  enum Upstream: String, Sendable {
+    case litellm, cloud
+  }
+
+  /// Where a success or failure was seen. A cheap probe shows that something listens, a completion
+  /// that it works.
+  enum Evidence: Sendable {
+    case call, cheapProbe, completionProbe
+  }
+
+  struct Health: Sendable {
+    var failuresInARow = 0
+    var goodProbesInARow = 0
+    var isHealthy = true
+    var checkedAt: Timestamp?
+    fileprivate var lastCooldown: Timestamp?
+  }
+
+  private let litellmThreshold: Int
+  private let cloudThreshold: Int
+  private let machine: StateMachine<SystemState>
+  private let cooldownWindow: Duration
+
+  private(set) var state: SystemState
+  private(set) var since: Timestamp
+  private(set) var litellm = Health()
+  private(set) var cloud = Health()
+
+  init(spec: Specification, settings: Settings, state: SystemState? = nil, since: Timestamp) {
+    machine = spec.systemStates
+    litellmThreshold = settings.litellmThreshold
+    cloudThreshold = settings.cloudThreshold
+    cooldownWindow = spec.failures.policy.cooldownWindow
+    self.state = state ?? spec.systemStates.initial
+    self.since = since
+    if self.state != .normal { litellm.isHealthy = false }
+    if self.state == .brainstem { cloud.isHealthy = false }
+  }
+
+  /// A validated success. Gives the new state if it changed.
+  mutating func succeeded(_ upstream: Upstream, by evidence: Evidence, at time: Timestamp) -> SystemState? {
+    update(upstream) { health in
+      health.checkedAt = time
+      switch evidence {
+      // It listens; whether it works, only a completion shows.
+      case .cheapProbe where upstream == .litellm: health.isHealthy = health.failuresInARow == 0
+      case .cheapProbe, .completionProbe:
+        health.goodProbesInARow += 1
+        (health.isHealthy, health.failuresInARow) = (true, 0)
+      case .call: (health.isHealthy, health.failuresInARow) = (true, 0)
+      }
+    }
+    return recovered(at: time)
+  }
+
+  /// A failed attempt. Gives the new state if it changed.
+  mutating func failed(
+    _ upstream: Upstream, counts: FailureCount, at time: Timestamp
+  ) -> SystemState? {
+    let window = cooldownWindow
+    var isCounted = counts == .always
+    update(upstream) { health in
+      health.checkedAt = time
+      if counts == .onceAWindow, health.lastCooldown.map({ $0.adding(window) <= time }) ?? true {
+        health.lastCooldown = time
+        isCounted = true
+      }
+      guard isCounted else { return }
+      health.failuresInARow += 1
+      health.goodProbesInARow = 0
+      health.isHealthy = false
+    }
+    guard isCounted else { return nil }
+    switch (state, upstream) {
+    case (.normal, .litellm) where litellm.failuresInARow >= litellmThreshold:
+      cloud = Health()
+      return enter(.degraded, at: time)
+    case (.degraded, .cloud) where cloud.failuresInARow >= cloudThreshold:
+      return enter(.brainstem, at: time)
+    default: return nil
+    }
+  }
+
+  private mutating func recovered(at time: Timestamp) -> SystemState? {
+    let enough = machine.recoveryProbes
+    switch state {
+    case .degraded where litellm.goodProbesInARow >= enough: return enter(.normal, at: time)
+    case .brainstem where cloud.goodProbesInARow >= enough:
+      return enter(litellm.goodProbesInARow >= enough ? .normal : .degraded, at: time)
+    default: return nil
+    }
+  }
+
+  private mutating func enter(_ next: SystemState, at time: Timestamp) -> SystemState? {
+    guard machine.allows(state, next) else { return nil }
+    state = next
+    since = time
+    cloud.goodProbesInARow = 0
+    if next != .brainstem { cloud.failuresInARow = 0 }
+    if next == .normal || next == .degraded { litellm.goodProbesInARow = 0 }
+    return next
+  }
+
+  private mutating func update(_ upstream: Upstream, _ change: (inout Health) -> Void) {
+    switch upstream {
+    case .litellm: change(&litellm)
+    case .cloud: change(&cloud)
+    }
+  }
+}
