@@ -1,0 +1,92 @@
+import Foundation
+import ProtocolSpec
+import YAML
+
+/// What the command line asks for.
+struct Invocation {
+  enum Command {
+    case serve, echo, healthcheck, help, version
+  }
+
+  private(set) var command = Command.serve
+  private(set) var config: String?
+  private(set) var spec: String?
+  /// How long `healthcheck` keeps asking.
+  private(set) var wait = Duration.zero
+  private(set) var loops = ProcessInfo.processInfo.activeProcessorCount
+
+  init(_ arguments: some Sequence<String>) throws(StartError) {
+    var rest = Array(arguments)[...]
+    while let argument = rest.popFirst() {
+      switch argument {
+      case "healthcheck": command = .healthcheck
+      case "echo": command = .echo
+      case "--help", "-h", "help": command = .help
+      case "--version": command = .version
+      case "--config": config = try Self.value(of: argument, &rest)
+      case "--spec": spec = try Self.value(of: argument, &rest)
+      case "--wait":
+        let text = try Self.value(of: argument, &rest)
+        guard let wait = parseDuration(text) else {
+          throw StartError("--wait takes a duration such as 10s, not \(text)", exit: 2)
+        }
+        self.wait = wait
+      case "--loops":
+        let text = try Self.value(of: argument, &rest)
+        guard let number = Int(text), (1...64).contains(number) else {
+          throw StartError("--loops takes a number from 1 to 64, not \(text)", exit: 2)
+        }
+        loops = number
+      default:
+        throw StartError("there is no option \(argument); omni-server --help tells which there are", exit: 2)
+      }
+    }
+  }
+
+  private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(StartError) -> String
+  {
+    guard let value = rest.popFirst() else { throw StartError("\(option) needs a value", exit: 2) }
+    return value
+  }
+}
+
+/// What `--help` prints; the keys come from the specification.
+enum Help {
+  static func text(_ spec: Specification) -> String {
+    var lines = [
+      """
+      omni-server: the reference server of the \(spec.overview.title), revision \(spec.overview.revision)
+
+      usage: omni-server [--config FILE] [--spec DIR] [--loops N]
+             omni-server healthcheck [--config FILE] [--wait 10s]
+             omni-server echo [--config FILE] [--spec DIR] [--loops N]
+
+        --config FILE   the configuration; without it config.yaml of this folder, if there is one
+        --spec DIR      a specification to serve instead of the one built in
+        --loops N       event loops, each on a thread of its own; one for each core by default
+        --version       the version of the kit
+        healthcheck     ask the server of this configuration whether it is alive: exit 0 if so, else 1
+        --wait TIME     keep asking so long until it is, such as 10s
+        echo            answer every message with itself, for WebSocket test suites; limits.yaml of
+                        --spec may allow the long messages that these send
+
+      Try it:
+        omni-server &
+        omni-server healthcheck --wait 10s
+        python3 -m websockets ws://\(spec.overview.host):\(spec.overview.port)
+        > {"method": "ping"}
+
+      It ends with 0 after SIGTERM, with 1 if it cannot run (port in use, data not writable), and with 2
+      if the command line, the configuration or the specification is wrong.
+
+      Every key of the configuration, the variable that wins over it, and its default:
+      """
+    ]
+    for key in spec.configuration {
+      let name = key.variables.first ?? ""
+      lines.append("  \(key.key)\n      \(key.summary)")
+      lines.append("      \(name)\(key.fallback.map { ", default \($0.isEmpty ? "empty" : $0)" } ?? "")")
+    }
+    return lines.joined(separator: "\n")
+  }
+}

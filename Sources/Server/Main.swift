@@ -1,0 +1,63 @@
+import Diagnostics
+import Foundation
+import Orchestration
+import ProtocolSpec
+import YAML
+
+@main
+struct Main {
+  static func main() async {
+    do throws(StartError) {
+      try await run(Invocation(CommandLine.arguments.dropFirst()))
+    } catch {
+      FileHandle.standardError.write(Data("omni-server: \(error.description)\n".utf8))
+      exit(error.exit)
+    }
+  }
+
+  private static func run(_ invocation: Invocation) async throws(StartError) {
+    switch invocation.command {
+    case .version:
+      print("omni-server \(kitVersion)")
+    case .help:
+      print(Help.text(try specification(invocation)))
+    case .serve:
+      let spec = try specification(invocation)
+      let settings = try settings(invocation, spec)
+      try await OmniServer(spec: spec, settings: settings, loops: invocation.loops).run()
+    case .echo:
+      let spec = try specification(invocation)
+      try await Echo(spec: spec, settings: settings(invocation, spec), loops: invocation.loops).run()
+    case .healthcheck:
+      let spec = try specification(invocation)
+      try await Healthcheck(try settings(invocation, spec)).run(wait: invocation.wait)
+    }
+  }
+
+  private static func specification(_ invocation: Invocation) throws(StartError) -> Specification {
+    do throws(SourceError) {
+      return try Specification.load(directory: invocation.spec)
+    } catch {
+      throw StartError(error.description, exit: 2)
+    }
+  }
+
+  private static func settings(
+    _ invocation: Invocation, _ spec: Specification
+  ) throws(StartError) -> Settings {
+    let environment = ProcessInfo.processInfo.environment
+    let standard = "config.yaml"
+    let path =
+      invocation.config ?? (FileManager.default.fileExists(atPath: standard) ? standard : nil)
+    do {
+      let file = try path.map { try YAMLParser.parse(contentsOf: $0) }
+      return Settings(try Configuration(file: file, environment: environment, keys: spec.configuration))
+    } catch let error as SourceError {
+      throw StartError(error.description, exit: 2)
+    } catch let error as ConfigurationError {
+      throw StartError(error.description, exit: 2)
+    } catch {
+      throw StartError("\(error)", exit: 2)
+    }
+  }
+}

@@ -1,0 +1,83 @@
+import Diagnostics
+import JSON
+import ProtocolSpec
+import TaskStore
+import Transport
+import Wire
+
+/// The HTTP face of the port: who may come in, and what is at which path.
+struct Routes: Sendable {
+  let service: Service
+  private let access: Access
+
+  init(_ service: Service) {
+    self.service = service
+    access = Access(service.settings, tokenPrefix: service.spec.overview.tokenSubprotocolPrefix)
+  }
+
+  func serve(_ exchange: HTTPExchange) {
+    let head = exchange.request.head
+    switch (head.path, exchange.isWebSocketUpgrade) {
+    case (_, true): upgrade(exchange)
+    case ("/healthz", _): answer(exchange) { $0.respond(status: 200, text: "alive\n") }
+    case ("/readyz", _): answer(exchange, ready)
+    default:
+      if let refusal = access.refusal(of: head) {
+        refuse(exchange, refusal)
+      } else {
+        exchange.respond(
+          status: 404,
+          text: "there is nothing at \(head.path); the orchestrator is a WebSocket on this port\n")
+      }
+    }
+  }
+
+  private func answer(_ exchange: HTTPExchange, _ body: (HTTPExchange) -> Void) {
+    guard ["GET", "HEAD"].contains(exchange.request.head.method) else {
+      exchange.respond(
+        status: 405, headers: ["Allow": "GET, HEAD"], text: "only GET and HEAD are served here\n")
+      return
+    }
+    body(exchange)
+  }
+
+  private func ready(_ exchange: HTTPExchange) {
+    switch service.phase {
+    case .starting: exchange.respond(status: 503, text: "starting\n")
+    case .draining: exchange.respond(status: 503, text: "shutting down\n")
+    case .ready:
+      let store = service.store
+      Task {
+        let isWritable = await store.isWritable()
+        exchange.respond(
+          status: isWritable ? 200 : 503,
+          text: isWritable ? "ready\n" : "the task store cannot be written\n")
+      }
+    }
+  }
+
+  private func refuse(_ exchange: HTTPExchange, _ refusal: Access.Refusal) {
+    exchange.respond(status: refusal.status, headers: refusal.headers, text: refusal.text + "\n")
+  }
+
+  // MARK: - WebSocket
+
+  private func upgrade(_ exchange: HTTPExchange) {
+    let head = exchange.request.head
+    if let refusal = access.refusal(of: head) ?? access.refusalOfSubprotocols(head) {
+      return refuse(exchange, refusal)
+    }
+    guard service.phase == .ready else {
+      let seconds = String(service.spec.limits.retryAfter.components.seconds)
+      let text = service.phase == .draining ? "shutting down\n" : "starting\n"
+      return exchange.respond(status: 503, headers: ["Retry-After": seconds], text: text)
+    }
+    let service = service
+    exchange.upgradeToWebSocket(
+      subprotocol: service.spec.overview.subprotocol, options: WebSocketOptions(service.spec.limits)
+    ) { connection in
+      service.log.debug("opened", JSONObject([("remote", .string(connection.remote))]))
+      return Session(service, connection)
+    }
+  }
+}

@@ -1,0 +1,94 @@
+import Diagnostics
+import JSON
+import MCP
+import Orchestration
+import ProtocolSpec
+import Synchronization
+import TaskStore
+
+/// What sessions and routes share: the specification, the handlers, and whether work is taken.
+final class Service: Sendable {
+  /// Whether the process takes work, as `/readyz` tells.
+  enum Phase: Int, Sendable {
+    case starting, ready, draining
+  }
+
+  let spec: Specification
+  let settings: Settings
+  let log: Log
+  let store: TaskStore
+  let mcp: MCPOffer
+  private let handlers: [String: Orchestrator.Handler]
+  private let phaseNumber = Atomic<Int>(Phase.starting.rawValue)
+
+  /// - Throws: if a method of the specification has no handler, or a handler no method.
+  init(
+    spec: Specification, settings: Settings, log: Log, store: TaskStore, orchestrator: Orchestrator
+  ) throws(StartError) {
+    self.spec = spec
+    self.settings = settings
+    self.log = log
+    self.store = store
+    mcp = MCPOffer(spec, version: kitVersion)
+    handlers = orchestrator.handlers
+    let known = Set(handlers.keys).union([Self.pingMethod])
+    let specified = Set(spec.methods.map(\.name))
+    if let method = specified.subtracting(known).min() {
+      throw StartError(
+        "the specification has the method \(method), this server has no handler for it", exit: 2)
+    }
+    if let method = known.subtracting(specified).min() {
+      throw StartError(
+        "this server has a handler for \(method), the specification has no such method", exit: 2)
+    }
+  }
+
+  private static let pingMethod = "ping"
+  private static let pingName = Array(pingMethod.utf8)
+  private let pong = PlainPong(
+    bare: JSONWriter.bytes(pingResult(.bare)), jsonrpc: JSONWriter.bytes(pingResult(.jsonrpc)))
+
+  var phase: Phase {
+    get { Phase(rawValue: phaseNumber.load(ordering: .relaxed)) ?? .starting }
+    set { phaseNumber.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  /// The result of what needs no waiting; nil for everything else.
+  func immediate(_ request: Request) -> JSONValue? {
+    guard request.method.name == Self.pingMethod else { return nil }
+    return Self.pingResult(request.dialect)
+  }
+
+  private static func pingResult(_ dialect: Dialect) -> JSONValue {
+    dialect == .bare ? "pong" : .object(JSONObject())
+  }
+
+  /// The texts that answer `method`, if it is ping.
+  func plainPong(for method: UnsafeRawBufferPointer) -> PlainPong? {
+    method.elementsEqual(Self.pingName) ? pong : nil
+  }
+
+  func run(_ request: Request) async -> Result<JSONValue, ProtocolFault> {
+    guard let handler = handlers[request.method.name] else {
+      log.error("no handler", JSONObject([("method", .string(request.method.name))]))
+      return .failure(spec.errors.fault(.internalError))
+    }
+    do throws(ProtocolFault) {
+      return .success(try await handler(request.params))
+    } catch {
+      return .failure(error)
+    }
+  }
+}
+
+/// Why the server does not start: one line for the person who started it.
+struct StartError: Error, CustomStringConvertible {
+  let description: String
+  /// 1 for the machine's fault, 2 for usage, configuration or specification.
+  let exit: Int32
+
+  init(_ description: String, exit: Int32) {
+    self.description = description
+    self.exit = exit
+  }
+}

@@ -1,0 +1,87 @@
+import Orchestration
+import ProtocolSpec
+import Testing
+import Wire
+
+@testable import omni_server
+
+@Suite("Access")
+struct AccessTests {
+  let spec: Specification
+
+  init() throws { spec = try Specification.load() }
+
+  func access(_ environment: [String: String] = [:]) throws -> Access {
+    let configuration = try Configuration(file: nil, environment: environment, keys: spec.configuration)
+    return Access(Settings(configuration), tokenPrefix: spec.overview.tokenSubprotocolPrefix)
+  }
+
+  func head(_ headers: HTTPHeaders) -> HTTPRequestHead {
+    var headers = headers
+    headers.set("Host", "omni.local:18765")
+    return HTTPRequestHead(method: "GET", target: "/", headers: headers)
+  }
+
+  @Test(
+    "a token is asked for before anything else",
+    arguments: [
+      ([], 401), (["Authorization": "Bearer secret"], nil), (["Authorization": "bearer secret"], nil),
+      (["Authorization": "Bearer secre"], 401), (["Authorization": "Bearer secrets"], 401),
+      (["Authorization": "Basic secret"], 401), (["Authorization": "secret"], 401),
+      (["Sec-WebSocket-Protocol": "mcp, mcp.auth.secret"], nil),
+      (["Sec-WebSocket-Protocol": "mcp, mcp.auth.other"], 401),
+      (["Origin": "http://evil"], 401), (["Origin": "http://evil", "Authorization": "Bearer secret"], 403),
+    ] as [(HTTPHeaders, Int?)])
+  func token(headers: HTTPHeaders, status: Int?) throws {
+    #expect(try access(["OMNI_TOKEN": "secret"]).refusal(of: head(headers))?.status == status)
+  }
+
+  @Test(
+    "an origin must be absent, the same or listed",
+    arguments: [
+      ("http://omni.local:18765", true), ("https://omni.local:18765", true),
+      ("http://OMNI.local:18765", true),
+      ("http://omni.local", false), ("http://omni.local:18766", false), ("null", false), ("", false),
+      ("http://evil:18765", false), ("http://listed", true), ("http://listed.evil", false),
+    ])
+  func origins(origin: String, isAllowed: Bool) throws {
+    let refusal = try access(["OMNI_ORIGINS": "http://listed"]).refusal(of: head(["Origin": origin]))
+    #expect(refusal?.status == (isAllowed ? nil : 403))
+  }
+
+  @Test("a token alone among the subprotocols is told what is missing")
+  func tokenAlone() throws {
+    let access = try access()
+    #expect(access.refusalOfSubprotocols(head(["Sec-WebSocket-Protocol": "mcp.auth.x"]))?.status == 400)
+    #expect(access.refusalOfSubprotocols(head(["Sec-WebSocket-Protocol": "mcp, mcp.auth.x"])) == nil)
+    #expect(access.refusalOfSubprotocols(head([])) == nil)
+  }
+}
+
+@Suite("The command line")
+struct InvocationTests {
+  @Test(
+    "mistakes are one clear line",
+    arguments: [
+      (["--confg", "x"], "there is no option --confg; omni-server --help tells which there are"),
+      (["--spec"], "--spec needs a value"),
+      (["--loops", "many"], "--loops takes a number from 1 to 64, not many"),
+    ])
+  func mistakes(arguments: [String], expected: String) {
+    #expect {
+      _ = try Invocation(arguments)
+    } throws: { error in
+      "\(error)" == expected && (error as? StartError)?.exit == 2
+    }
+  }
+
+  @Test("--help tells every key of the configuration and its variable")
+  func help() throws {
+    let spec = try Specification.load()
+    let text = Help.text(spec)
+    for key in spec.configuration {
+      #expect(text.contains(key.key))
+      #expect(text.contains(try #require(key.variables.first)))
+    }
+  }
+}
