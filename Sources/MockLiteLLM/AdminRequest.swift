@@ -1,0 +1,63 @@
+import Diagnostics
+import JSON
+import ProtocolSpec
+import YAML
+
+/// What the admin API is asked for.
+enum AdminRequest {
+  case arm(Arming)
+  case reset
+  /// The calls after number `after`, at the latest when `wait` has passed.
+  case journal(after: Int, wait: Duration)
+  case refused(Reply)
+
+  static let prefix = "/_mock"
+  /// How long a call for the journal may wait.
+  static let longestWait = Duration.seconds(60)
+
+  /// Whether `path` belongs to the admin API, on whatever port.
+  static func owns(_ path: String) -> Bool { path == prefix || path.hasPrefix(prefix + "/") }
+
+  init(_ request: FaceRequest, spec: Specification) {
+    switch (request.method, request.path) {
+    case ("POST", "/_mock/arm"): self = Self.arming(request, spec)
+    case ("POST", "/_mock/reset"): self = .reset
+    case ("GET", "/_mock/journal"): self = Self.journal(request)
+    case (_, "/_mock/arm"), (_, "/_mock/reset"): self = Self.refuse(405, "use POST", allow: "POST")
+    case (_, "/_mock/journal"): self = Self.refuse(405, "use GET", allow: "GET")
+    default:
+      self = Self.refuse(
+        404, "no such path, there are POST /_mock/arm, POST /_mock/reset, GET /_mock/journal?after=N&wait=2s")
+    }
+  }
+
+  private static func arming(_ request: FaceRequest, _ spec: Specification) -> AdminRequest {
+    let body: JSONValue
+    do throws(JSONError) {
+      body = try JSONParser.parse(request.body)
+    } catch {
+      return refuse(400, "not JSON: \(error)")
+    }
+    do throws(ArmingError) {
+      return .arm(try Arming(body, spec: spec))
+    } catch {
+      return refuse(400, error.description)
+    }
+  }
+
+  private static func journal(_ request: FaceRequest) -> AdminRequest {
+    let afterText = request.parameter("after") ?? "0"
+    guard let after = Int(afterText), after >= 0 else {
+      return refuse(400, "after takes a whole number of at least 0, not \(afterText)")
+    }
+    let waitText = request.parameter("wait") ?? "0s"
+    guard let wait = parseDuration(waitText), wait <= longestWait else {
+      return refuse(400, "wait takes a time of at most 60s such as 2s, not \(waitText)")
+    }
+    return .journal(after: after, wait: wait)
+  }
+
+  static func refuse(_ status: Int, _ message: String, allow: String? = nil) -> AdminRequest {
+    .refused(Reply(status, json: ["error": .string(message)], headers: allow.map { [("allow", $0)] } ?? []))
+  }
+}

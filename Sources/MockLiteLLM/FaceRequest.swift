@@ -1,0 +1,100 @@
+import JSON
+
+typealias HeaderField = (name: String, value: String)
+
+/// A request as the faces see it.
+struct FaceRequest: Sendable {
+  let method: String
+  /// Without the query.
+  let path: String
+  let query: String?
+  /// In the order they came.
+  let headers: [HeaderField]
+  let body: [UInt8]
+
+  init(method: String, path: String, query: String? = nil, headers: [HeaderField] = [], body: [UInt8] = []) {
+    self.method = method
+    self.path = path
+    self.query = query
+    self.headers = headers
+    self.body = body
+  }
+
+  /// The first value of the header `name`, given in lower case.
+  func header(_ name: String) -> String? {
+    headers.first { $0.name.lowercased() == name }?.value
+  }
+
+  /// The value of `name` in the query, percent-decoded.
+  func parameter(_ name: String) -> String? {
+    for pair in (query ?? "").split(separator: "&") {
+      let parts = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts[0] == name else { continue }
+      return parts.count == 2 ? percentDecoded(String(parts[1])) : ""
+    }
+    return nil
+  }
+
+  /// What stands in `path` between `prefix` and `suffix`, percent-decoded; nil if it does not match.
+  func segment(after prefix: String, before suffix: String = "") -> String? {
+    guard path.hasPrefix(prefix), path.hasSuffix(suffix),
+      path.utf8.count > prefix.utf8.count + suffix.utf8.count
+    else { return nil }
+    return percentDecoded(String(path.dropFirst(prefix.count).dropLast(suffix.count)))
+  }
+}
+
+/// The text with `%41` as `A`; what is no escape stays (RFC 3986 §2.1).
+func percentDecoded(_ text: String) -> String {
+  guard text.utf8.contains(UInt8(ascii: "%")) else { return text }
+  let bytes = Array(text.utf8)
+  var decoded: [UInt8] = []
+  var position = 0
+  while position < bytes.count {
+    if bytes[position] == UInt8(ascii: "%"), position + 2 < bytes.count,
+      let byte = UInt8(String(decoding: bytes[(position + 1)...(position + 2)], as: UTF8.self), radix: 16)
+    {
+      decoded.append(byte)
+      position += 3
+    } else {
+      decoded.append(bytes[position])
+      position += 1
+    }
+  }
+  return String(decoding: decoded, as: UTF8.self)
+}
+
+/// What a face answers when nothing is wrong, and what a fault then spoils.
+struct Reply: Sendable {
+  enum Content: Sendable {
+    case whole([UInt8])
+    /// Server-sent events, each sent as a chunk of its own.
+    case events([[UInt8]])
+  }
+
+  var status: Int
+  var headers: [HeaderField]
+  var content: Content
+
+  init(_ status: Int, json: JSONValue, headers: [HeaderField] = []) {
+    self.init(status, body: JSONWriter.bytes(json), type: "application/json", headers: headers)
+  }
+
+  init(_ status: Int, body: [UInt8], type: String, headers: [HeaderField] = []) {
+    self.status = status
+    self.headers = headers + [("content-type", type)]
+    content = .whole(body)
+  }
+
+  init(events: [[UInt8]], headers: [HeaderField]) {
+    status = 200
+    self.headers = headers
+    content = .events(events)
+  }
+
+  /// Replaces the header `name`, or adds it.
+  mutating func set(_ name: String, _ value: String) {
+    headers.removeAll { $0.name.lowercased() == name.lowercased() }
+    headers.append((name, value))
+  }
+}

@@ -1,0 +1,31 @@
+/// What the faces have in common.
+struct FaceSettings: Sendable {
+  static let defaultModels = ["claude-3-5-haiku", "claude-3-5-sonnet", "gpt-4o-mini"]
+  static let localModel = "qwen:7b-instruct"
+
+  var models = Self.defaultModels
+  var localModels = Self.defaultModels + [Self.localModel]
+  /// The key LiteLLM accepts; nil for any.
+  var apiKey: String?
+  var seed: UInt64 = 1
+
+  /// Sets the models of every face; the local one keeps its own.
+  mutating func setModels(_ names: [String]) {
+    models = names
+    localModels = names + (names.contains(Self.localModel) ? [] : [Self.localModel])
+  }
+}
+
+/// Where ids and times in answers come from.
+struct ReplySource {
+  /// Ids in answers, the same for the same seed.
+  var ids: SeededGenerator
+  /// Milliseconds since 1970.
+  let now: @Sendable () -> Int
+
+  var seconds: Int { now() / 1000 }
+
+  mutating func callID(_ request: FaceRequest) -> String {
+    request.header("x-litellm-call-id") ?? ids.uuid()
+  }
+}

@@ -1,0 +1,76 @@
+import JSON
+import ProtocolSpec
+
+/// The three services of the mock: their usual answers, and those of a fault.
+struct Faces {
+  private let settings: FaceSettings
+  private var source: ReplySource
+
+  init(_ settings: FaceSettings, now: @escaping @Sendable () -> Int) {
+    self.settings = settings
+    source = ReplySource(ids: SeededGenerator(seed: settings.seed, stream: "ids"), now: now)
+  }
+
+  /// What `face` answers when nothing is wrong.
+  mutating func reply(to request: FaceRequest, on face: MockFace) -> Reply {
+    switch face {
+    case .litellm: LiteLLMFace(settings: settings).reply(to: request, &source)
+    case .direct: DirectFace(settings: settings).reply(to: request, &source)
+    case .local: LocalFace(settings: settings).reply(to: request, &source)
+    }
+  }
+
+  /// What `face` answers when `rule` tells it the answer, or else the usual one; with the headers
+  /// of the rule.
+  mutating func reply(to request: FaceRequest, on face: MockFace, under rule: FaultRule) -> Reply {
+    var reply: Reply
+    switch rule.action {
+    case .answer(let status, _, _, let body?): reply = told(status, body, request, face)
+    case .answer(let status, let type, let message, nil) where status >= 300:
+      reply = failed(status, type, message, request, face, rule)
+    case .answer(let status, _, _, nil):
+      reply = self.reply(to: request, on: face)
+      reply.status = status
+    default: reply = self.reply(to: request, on: face)
+    }
+    for (name, value) in rule.headers { reply.set(name.lowercased(), value) }
+    return reply
+  }
+
+  /// A body that the rule gives: JSON, or a text as it is.
+  private mutating func told(_ status: Int, _ body: JSONValue, _ request: FaceRequest, _ face: MockFace)
+    -> Reply
+  {
+    var headers: [HeaderField] = []
+    if face == .litellm {
+      // LiteLLM passes odd completions through with all its headers.
+      let usual = status < 300 ? self.reply(to: request, on: face) : nil
+      let skipped = ["content-type", "cache-control", "x-accel-buffering"]
+      headers = usual?.headers.filter { !skipped.contains($0.name) } ?? LiteLLMHeaders.common
+    }
+    guard let text = body.string else { return Reply(status, json: body, headers: headers) }
+    let isPage = text.hasPrefix("<")
+    return Reply(
+      status, body: Array(text.utf8), type: isPage ? "text/html; charset=utf-8" : "text/plain; charset=utf-8",
+      headers: headers)
+  }
+
+  private mutating func failed(
+    _ status: Int, _ type: String?, _ message: String?, _ request: FaceRequest, _ face: MockFace,
+    _ rule: FaultRule
+  ) -> Reply {
+    let text = message ?? "the mock was told to answer \(status)"
+    switch face {
+    case .litellm:
+      let body = try? JSONParser.parse(request.body, limits: JSONLimits(allowsDuplicateKeys: true))
+      return LiteLLMErrors.fault(
+        status, type: type, message: message,
+        retryAfter: rule.headers.first { $0.name.lowercased() == "retry-after" }?.value,
+        model: body?["model"]?.string ?? "None", callID: source.callID(request),
+        path: request.path, now: source.now())
+    case .direct where request.path == "/v1/chat/completions", .local:
+      return PlainChat.error(status, text, type: type ?? LiteLLMErrors.defaultType(status))
+    case .direct: return DirectFace.error(status, type: type, text, "req_" + source.ids.hex(24))
+    }
+  }
+}

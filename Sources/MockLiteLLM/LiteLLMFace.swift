@@ -1,0 +1,97 @@
+import JSON
+
+/// LiteLLM's API as it answers when nothing is wrong with it.
+struct LiteLLMFace {
+  let settings: FaceSettings
+
+  func reply(to request: FaceRequest, _ source: inout ReplySource) -> Reply {
+    guard let route = LiteLLMRoute(request) else { return LiteLLMErrors.detail(404, "Not Found") }
+    guard route.methods.contains(request.method) else {
+      return LiteLLMErrors.detail(405, "Method Not Allowed", allow: route.methods.filter { $0 != "OPTIONS" })
+    }
+    if !route.isPublic, let refusal = refusal(of: request) { return refusal }
+    switch route {
+    case .chat, .completions, .embeddings, .responses, .messages:
+      return LiteLLMInference(settings: settings, route: route).reply(to: request, &source)
+    default: return information(route, request)
+    }
+  }
+
+  /// The answer to a request without the right key; nil if it may pass.
+  private func refusal(of request: FaceRequest) -> Reply? {
+    let key: String
+    if let given = request.header("authorization") {
+      guard given.lowercased().hasPrefix("bearer ") else { return LiteLLMErrors.noScheme }
+      key = String(given.dropFirst("bearer ".count))
+    } else if let given = request.header("x-api-key") ?? request.header("api-key") {
+      key = given
+    } else {
+      return LiteLLMErrors.noKey
+    }
+    guard !key.isEmpty else { return LiteLLMErrors.noKey }
+    if let accepted = settings.apiKey, accepted != key { return LiteLLMErrors.badKey }
+    return nil
+  }
+
+  private func information(_ route: LiteLLMRoute, _ request: FaceRequest) -> Reply {
+    switch route {
+    case .alive: return ok("I'm alive!")
+    case .readiness:
+      guard request.method == "OPTIONS" else { return ok(["status": "healthy", "db": "Not connected"]) }
+      let allowed: [HeaderField] = [
+        ("allow", "GET, OPTIONS"), ("access-control-allow-methods", "GET, OPTIONS"),
+        ("access-control-allow-headers", "*"),
+      ]
+      var reply = Reply(200, body: [], type: "", headers: allowed + LiteLLMHeaders.common)
+      reply.headers.removeAll { $0.name == "content-type" }
+      return reply
+    case .readinessDetails:
+      return ok([
+        "status": "healthy", "db": "Not connected", "cache": .null,
+        "litellm_version": .string(LiteLLMHeaders.version), "success_callbacks": [],
+        "use_aiohttp_transport": true, "log_level": "WARNING", "is_detailed_debug": false,
+        "show_no_redis_warning": true, "show_env_credential_login_warning": true,
+      ])
+    case .backlog:
+      return ok([
+        "in_flight_requests": 1, "admitted_requests": 0, "queued_requests": 0, "rejected_requests": 0,
+      ])
+    case .health: return health(request.parameter("model"))
+    case .root:
+      let page = "<!DOCTYPE html><html><head><title>LiteLLM API (mock)</title></head><body></body></html>\n"
+      return Reply(
+        200, body: Array(page.utf8), type: "text/html; charset=utf-8", headers: LiteLLMHeaders.common)
+    case .models: return ok(OpenAIBodies.models(settings.models))
+    case .model(let name):
+      guard settings.models.contains(name) else {
+        return LiteLLMErrors.detail(404, "The model `\(name)` does not exist or is not accessible")
+      }
+      return ok(OpenAIBodies.model(name))
+    case .modelInfo: return ok(["data": .array(settings.models.map(modelInfo))])
+    case .database(let endpoint): return endpoint.reply
+    case .chat, .completions, .embeddings, .responses, .messages:
+      return LiteLLMErrors.detail(404, "Not Found")
+    }
+  }
+
+  private func ok(_ body: JSONValue) -> Reply { Reply(200, json: body, headers: LiteLLMHeaders.common) }
+
+  private func modelInfo(_ name: String) -> JSONValue {
+    [
+      "model_name": .string(name), "litellm_params": ["model": .string("openai/\(name)")],
+      "model_info": ["id": .string(LiteLLMHeaders.modelID(name)), "db_model": false, "mode": "chat"],
+    ]
+  }
+
+  private func health(_ only: String?) -> Reply {
+    let names = settings.models.filter { only == nil || only == $0 }
+    let endpoints = names.map { name -> JSONValue in
+      ["model": .string("openai/\(name)"), "model_id": .string(LiteLLMHeaders.modelID(name))]
+    }
+    let body: JSONValue = [
+      "healthy_endpoints": .array(endpoints), "unhealthy_endpoints": [],
+      "healthy_count": .int(names.count), "unhealthy_count": 0,
+    ]
+    return Reply(only != nil && names.isEmpty ? 503 : 200, json: body, headers: LiteLLMHeaders.common)
+  }
+}
