@@ -1,0 +1,247 @@
+internal import JSON
+internal import Transport
+internal import Wire
+
+// What is said and expected on WebSocket connections.
+extension Player {
+  func value(of matcher: Matcher) throws(Halt) -> JSONValue {
+    do throws(GenerationError) {
+      return try matcher.generate(&bindings) ?? .null
+    } catch {
+      throw .notTestable(error.description)
+    }
+  }
+
+  func say(_ matcher: Matcher, on name: String) async throws(Halt) {
+    let place = try await place(of: name)
+    let bytes = JSONWriter.bytes(try value(of: matcher))
+    connections[place].lastSaid = .now
+    log.add(.toServer, bytes.shown, on: name)
+    connections[place].client.send(text: bytes)
+  }
+
+  func send(_ message: RawMessage) async throws(Halt) {
+    let place = try await place(of: step.connection)
+    let client = connections[place].client
+    connections[place].lastSaid = .now
+    let text: String
+    switch message {
+    case .text(let parts):
+      let bytes = TextPart.joined(parts)
+      text = bytes.shown
+      client.send(text: bytes)
+    case .bytes(let bytes):
+      text = "(bytes) \(bytes.hexadecimal)"
+      client.sendRaw(bytes)
+    case .binary(let bytes):
+      text = "(binary) \(bytes.hexadecimal)"
+      client.send(binary: bytes)
+    case .ping(let bytes):
+      text = "(ping) \(bytes.shown)"
+      client.ping(bytes)
+    case .frame(let fin, let rsv, let opcode, let isMasked, let parts):
+      let payload = TextPart.joined(parts)
+      text = "(frame fin=\(fin ? 1 : 0) rsv=\(rsv) opcode=\(opcode)) \(payload.shown)"
+      var bytes: [UInt8] = []
+      let mask = isMasked ? UInt32.random(in: .min ... .max, using: &bindings.random) : nil
+      FrameEncoder.append(
+        FrameEncoder.RawFrame(opcode: opcode, payload: payload, fin: fin, rsv: rsv, mask: mask), to: &bytes)
+      client.sendRaw(bytes)
+    }
+    log.add(.toServer, text, on: step.connection)
+  }
+
+  func close(_ code: UInt16?, _ reason: String) async throws(Halt) {
+    let place = try await place(of: step.connection)
+    connections[place].lastSaid = .now
+    log.add(.toServer, "(close \(code.map(String.init) ?? "without a code"))", on: step.connection)
+    connections[place].client.close(code: code, reason: reason)
+  }
+
+  // MARK: Expecting
+
+  /// The next event of a connection that is no ping; nil if none comes in time. Pongs that nobody
+  /// waits for are allowed (RFC 6455 §5.5.3).
+  func next(on place: Int, within limit: Duration, takesPongs: Bool = false) async throws(Halt)
+    -> WebSocketClient.Received?
+  {
+    let name = connections[place].name
+    if let ending = connections[place].ending {
+      throw failure("connection \(name) has ended already: \(ending.text)")
+    }
+    let deadline = ContinuousClock.now + limit
+    while true {
+      let received: WebSocketClient.Received?
+      do throws(WebSocketClientError) {
+        received = try await connections[place].client.next(within: max(deadline - .now, .zero))
+      } catch {
+        throw failure("connection \(name): \(error)")
+      }
+      guard let received else { return nil }
+      note(received, on: name)
+      switch received.event {
+      case .ping: continue
+      case .pong where !takesPongs: continue
+      case .closed:
+        let ending = Ending(received.event)
+        connections[place].ending = ending
+        if let breach = ending.breach {
+          throw failure("the server broke RFC 6455 on connection \(name): \(breach)")
+        }
+        return received
+      default: return received
+      }
+    }
+  }
+
+  /// The next frame as JSON.
+  func frame(on name: String) async throws(Halt) -> JSONValue {
+    let place = try await listeningPlace(of: name)
+    guard let received = try await next(on: place, within: limit) else {
+      throw failure("no frame within \(limit.short)")
+    }
+    try checkNotBefore(received, connections[place])
+    switch received.event {
+    case .message(.text, let bytes):
+      do throws(JSONError) {
+        return try JSONParser.parse(bytes)
+      } catch {
+        throw failure("the frame is no JSON: \(error): \(String(bytes.shown.prefix(200)))")
+      }
+    case .closed: throw failure("the connection ended instead: \(Ending(received.event).text)")
+    default: throw failure("a binary message came instead of a text")
+    }
+  }
+
+  private func checkNotBefore(_ received: WebSocketClient.Received, _ connection: PlayedConnection)
+    throws(Halt)
+  {
+    guard let least = step.notBefore else { return }
+    let time = received.at - connection.lastSaid
+    guard time < least else { return }
+    throw failure("the frame came after \(time.short), not before \(least.short) was allowed")
+  }
+
+  func expect(_ expected: FrameMatcher) async throws(Halt) {
+    let value = try await frame(on: step.connection)
+    let differences = expected.match(value, &bindings)
+    guard differences.isEmpty else { throw failure("the frame differs", differences) }
+  }
+
+  func expect(unordered frames: [Expected]) async throws(Halt) {
+    var open = frames
+    while !open.isEmpty {
+      let value = try await frame(on: step.connection)
+      var closest: [Difference]?
+      let found = open.firstIndex { expected in
+        let differences = expected.frame.match(value, &bindings)
+        if differences.count < closest?.count ?? .max { closest = differences }
+        return differences.isEmpty
+      }
+      guard let found else {
+        let text = "the frame is none of the \(open.count) expected in any order; the closest differs"
+        throw failure(text, closest ?? [])
+      }
+      open.remove(at: found)
+    }
+  }
+
+  func expect(pong bytes: [UInt8]) async throws(Halt) {
+    let place = try await listeningPlace(of: step.connection)
+    guard let received = try await next(on: place, within: limit, takesPongs: true) else {
+      throw failure("no pong within \(limit.short)")
+    }
+    switch received.event {
+    case .pong(let got) where got == bytes: return
+    case .pong(let got):
+      throw failure(
+        "the pong differs",
+        [
+          Difference(
+            JSONPointer(), expected: FlowText.string(bytes.shown), gotText: FlowText.string(got.shown))
+        ])
+    case .closed: throw failure("the connection ended instead: \(Ending(received.event).text)")
+    default: throw failure("a message came instead of a pong")
+    }
+  }
+
+  func expect(closed codes: [UInt16?]) async throws(Halt) {
+    guard let place = connections.lastIndex(where: { $0.name == step.connection }) else {
+      throw failure("connection \(step.connection) was never opened")
+    }
+    guard let received = try await next(on: place, within: limit) else {
+      throw failure("the connection is still open after \(limit.short)")
+    }
+    guard case .closed = received.event else {
+      throw failure("a frame came instead of the end of the connection")
+    }
+    let ending = Ending(received.event)
+    connections.remove(at: place)
+    guard !codes.contains(ending.code) else { return }
+    let expected = codes.map { $0.map(String.init) ?? "none" }
+    throw failure(
+      "the connection ended with another code",
+      [
+        Difference(
+          JSONPointer(tokens: ["code"]),
+          expected: expected.count == 1 ? expected[0] : "[\(expected.joined(separator: ", "))]",
+          gotText: "\(ending.code.map(String.init) ?? "none") (\(ending.text))")
+      ])
+  }
+
+  func expectQuiet(_ time: Duration) async throws(Halt) {
+    let place = try await listeningPlace(of: step.connection)
+    guard let received = try await next(on: place, within: time) else { return }
+    if case .closed = received.event { throw failure("the connection ended: \(Ending(received.event).text)") }
+    throw failure("a frame came within \(time.short), nobody expects one")
+  }
+
+  func play(_ poll: Poll) async throws(Halt) {
+    let deadline = ContinuousClock.now + poll.limit * settings.slack
+    while true {
+      try await say(poll.request, on: step.connection)
+      let answer = try await frame(on: step.connection)
+      let value = answer[poll.pointer]
+      if poll.until.match(value, &bindings).isEmpty {
+        guard let last = poll.last else { return }
+        let differences = last.match(answer, &bindings)
+        guard differences.isEmpty else { throw failure("the last answer differs", differences) }
+        return
+      }
+      if let allow = poll.allow {
+        var tokens = poll.pointer.tokens
+        let name = tokens.popLast() ?? ""
+        let differences = allow.match(value, at: JSONPointer(tokens: tokens + [name]), &bindings)
+        guard differences.isEmpty else {
+          throw failure("the answer has a value that is not allowed on the way", differences)
+        }
+      }
+      guard ContinuousClock.now + poll.every < deadline else {
+        let until = Difference(poll.pointer, expected: FlowText.text(poll.until.source), got: value)
+        throw failure("not reached within \((poll.limit * settings.slack).short)", [until])
+      }
+      try? await Task.sleep(for: poll.every)
+    }
+  }
+
+  /// Everything sent before this ping has been answered when its pong is there, so a frame that
+  /// comes first is one that nobody declared.
+  func barrier(_ name: String) async throws(Halt) {
+    guard let place = connections.firstIndex(where: { $0.name == name }) else { return }
+    let mark = Array("barrier \(bindings.nextNumber())".utf8)
+    connections[place].client.ping(mark)
+    log.add(.toServer, "(ping) \(mark.shown)", on: name)
+    while true {
+      guard let received = try await next(on: place, within: limit, takesPongs: true) else {
+        throw failure("no pong within \(limit.short) behind the last step, on connection \(name)")
+      }
+      switch received.event {
+      case .pong(let bytes) where bytes == mark: return
+      case .pong, .ping: continue
+      case .message: throw failure("a frame that no step declares, on connection \(name)")
+      case .closed:
+        throw failure("connection \(name) ended and no step declares it: \(Ending(received.event).text)")
+      }
+    }
+  }
+}

@@ -1,0 +1,258 @@
+internal import JSON
+package import ProtocolSpec
+package import Transport
+internal import Wire
+internal import YAML
+
+/// What holds for every case of a run.
+package struct PlaySettings: Sendable {
+  package let seed: UInt64
+  /// Every `within` is multiplied by it: the one place where slow machines get more time.
+  package let slack: Double
+  /// Failures weaker than this are remarks.
+  package let threshold: RequirementLevel
+  package let secrets: [String: String]
+  package let masking: Masking
+
+  package init(
+    seed: UInt64, slack: Double = 1, threshold: RequirementLevel = .should, secrets: [String: String] = [:],
+    masking: Masking = Masking(secrets: [])
+  ) {
+    self.seed = seed
+    self.slack = slack
+    self.threshold = threshold
+    self.secrets = secrets
+    self.masking = masking
+  }
+}
+
+/// Plays the client's side of one case against a server.
+package actor Player {
+  let transcript: TranscriptCase
+  let settings: PlaySettings
+  let target: any LiveTarget
+  let mock: MockBackend?
+  let http: HTTPClient
+  let loop: EventLoop
+  var bindings: Bindings
+  var connections: [PlayedConnection] = []
+  var log: WireLog
+  var remarks: [CaseFailure] = []
+  var step: Step
+
+  package init(
+    _ transcript: TranscriptCase, target: any LiveTarget, mock: MockBackend?, loop: EventLoop,
+    settings: PlaySettings
+  ) {
+    self.transcript = transcript
+    self.settings = settings
+    self.target = target
+    self.mock = mock
+    self.loop = loop
+    http = HTTPClient(loop: loop, keptPerHost: 0)
+    bindings = Bindings(seed: settings.seed, secrets: settings.secrets)
+    bindings.random = SeededRandom(seed: settings.seed, name: transcript.id)
+    log = WireLog(start: .now, masking: settings.masking)
+    step = Step(
+      place: transcript.place, connection: "", within: .seconds(2), notBefore: nil, level: transcript.level,
+      why: nil, action: .quiet(.zero))
+  }
+
+  package func play() async -> PlayOutcome {
+    let outcome: PlayOutcome
+    do throws(Halt) {
+      if !transcript.arm.isEmpty { try await arm(transcript.arm) }
+      try await playSteps()
+      outcome = .passed(remarks: remarks)
+    } catch {
+      switch error {
+      case .failed(var failure):
+        await drain()
+        failure.wire = log.entries
+        outcome = .failed(failure, remarks: remarks)
+      case .setup(let reason): outcome = .setup(reason)
+      case .notTestable(let reason): outcome = .notTestable(reason)
+      }
+    }
+    await hangUp()
+    return outcome
+  }
+
+  private func playSteps() async throws(Halt) {
+    for step in transcript.steps {
+      self.step = step
+      do throws(Halt) {
+        try await play(step)
+      } catch {
+        guard try isRemark(error) else { return }
+      }
+    }
+    do throws(Halt) {
+      try await finish()
+    } catch {
+      _ = try isRemark(error)
+    }
+  }
+
+  /// Keeps a failure that does not count; true if the case goes on behind it.
+  private func isRemark(_ halt: Halt) throws(Halt) -> Bool {
+    guard case .failed(var failure) = halt, settings.threshold < failure.level else { throw halt }
+    failure.wire = log.entries
+    remarks.append(failure)
+    // What follows a weak case's failure would fail for the same reason.
+    return !(settings.threshold < transcript.level)
+  }
+
+  private func play(_ step: Step) async throws(Halt) {
+    switch step.action {
+    case .say(let matcher): try await say(matcher, on: step.connection)
+    case .expect(let frame): try await expect(frame)
+    case .unordered(let frames): try await expect(unordered: frames)
+    case .raw(let message): try await send(message)
+    case .pong(let bytes): try await expect(pong: bytes)
+    case .close(let code, let reason): try await close(code, reason)
+    case .closed(let codes): try await expect(closed: codes)
+    case .poll(let poll): try await play(poll)
+    case .quiet(let time): try await expectQuiet(time)
+    case .connect(let connect): try await play(connect)
+    case .http(let exchange): try await play(exchange)
+    case .restart(let signal, let exit): try await restart(signal, exit)
+    case .arm(let faces): try await arm(faces)
+    case .await(let faces): try await observe(faces, within: limit)
+    }
+  }
+
+  /// What holds behind the last step: no frame that nobody declared, and the calls of the mock.
+  private func finish() async throws(Halt) {
+    for connection in connections where !connection.isFromBeforeRestart && connection.ending == nil {
+      step = barrierStep(connection.name)
+      try await barrier(connection.name)
+    }
+    if transcript.usesMock, mock != nil {
+      step = barrierStep("")
+      try await observe(transcript.observe, within: limit)
+      try await checkRulesAreUsedUp()
+    }
+  }
+
+  private func barrierStep(_ connection: String) -> Step {
+    Step(
+      place: transcript.place, connection: connection, within: transcript.steps.last?.within ?? .seconds(2),
+      notBefore: nil, level: transcript.level, why: nil, action: .quiet(.zero))
+  }
+
+  /// `within` of the current step, with the slack of the run.
+  var limit: Duration { step.within * settings.slack }
+
+  // MARK: Failing
+
+  func failure(_ message: String, _ differences: [Difference] = [], at place: SourcePlace? = nil) -> Halt {
+    .failed(
+      CaseFailure(
+        place: place ?? step.place, title: step.why ?? transcript.title, level: step.level,
+        message: settings.masking.masked(message),
+        differences: differences.map { $0.masked(settings.masking) }, wire: []))
+  }
+
+  // MARK: Connections
+
+  /// The place of the connection in `connections`, opened if it is not there yet.
+  func place(of name: String) async throws(Halt) -> Int {
+    if let place = connections.firstIndex(where: { $0.name == name && !$0.isFromBeforeRestart }) {
+      return place
+    }
+    let url = await target.url
+    do throws(WebSocketClientError) {
+      let client = try await WebSocketClient.connect(
+        url: url, deadline: limit, options: Self.options, on: loop)
+      return adopt(client, name)
+    } catch {
+      throw failure("connection \(name) cannot be opened: \(error)")
+    }
+  }
+
+  /// The place of the connection that is listened to: one from before a restart may still have
+  /// something to say, as long as nobody has spoken on a newer one.
+  func listeningPlace(of name: String) async throws(Halt) -> Int {
+    if let place = connections.lastIndex(where: { $0.name == name }) { return place }
+    return try await place(of: name)
+  }
+
+  func adopt(_ client: WebSocketClient, _ name: String) -> Int {
+    connections.append(PlayedConnection(name: name, client: client, lastSaid: .now))
+    return connections.count - 1
+  }
+
+  static var options: WebSocketClientOptions {
+    var options = WebSocketClientOptions()
+    options.maxMessageBytes = 64 << 20
+    return options
+  }
+
+  /// Reads what has arrived by now, so that the log of a failure is complete.
+  private func drain() async {
+    for connection in connections where connection.ending == nil {
+      for _ in 0..<20 {
+        guard let received = (try? await connection.client.next(within: .zero)) ?? nil else { break }
+        note(received, on: connection.name)
+      }
+    }
+  }
+
+  private func hangUp() async {
+    for connection in connections where connection.ending == nil && !connection.isFromBeforeRestart {
+      connection.client.close(code: 1000)
+    }
+    for connection in connections where connection.ending == nil && !connection.isFromBeforeRestart {
+      // A moment for the closing handshake: a reset would be noise in the target's log.
+      let deadline = ContinuousClock.now + .milliseconds(200)
+      while ContinuousClock.now < deadline {
+        guard let received = (try? await connection.client.next(within: .milliseconds(200))) ?? nil else {
+          break
+        }
+        if case .closed = received.event { break }
+      }
+    }
+    connections.removeAll()
+  }
+
+  /// Logs an event.
+  func note(_ received: WebSocketClient.Received, on name: String) {
+    let text: String
+    switch received.event {
+    case .message(.text, let bytes): text = bytes.shown
+    case .message(_, let bytes): text = "(binary) \(bytes.hexadecimal)"
+    case .ping(let bytes): text = "(ping) \(bytes.shown)"
+    case .pong(let bytes): text = "(pong) \(bytes.shown)"
+    case .closed: text = "(\(Ending(received.event).text))"
+    }
+    log.add(.toClient, text, on: name, at: received.at)
+  }
+}
+
+extension Difference {
+  func masked(_ masking: Masking) -> Difference {
+    Difference(path: path, expectedText: masking.masked(expected), gotText: masking.masked(got))
+  }
+}
+
+/// The server that cases are played against.
+package protocol LiveTarget: Sendable {
+  /// Of the WebSocket.
+  var url: String { get async }
+  /// Ends the process and starts it again on the same data; gives its exit code, nil if the signal
+  /// ended it.
+  func restart(_ signal: RestartSignal) async throws(TargetProblem) -> Int?
+}
+
+/// Why a target is not to be had.
+package struct TargetProblem: Error, Sendable, CustomStringConvertible {
+  package let description: String
+  /// What the process wrote last.
+  package let lines: [String]
+
+  package init(_ description: String, lines: [String] = []) {
+    self.description = description
+    self.lines = lines
+  }
+}

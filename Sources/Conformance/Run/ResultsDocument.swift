@@ -1,0 +1,91 @@
+package import JSON
+internal import ProtocolSpec
+internal import YAML
+
+// The file of `--output`; its members are only ever added to within one format.
+extension RunResult {
+  package var document: JSONValue {
+    let counts = counts
+    var numbers = JSONObject(Verdict.allCases.map { ($0.rawValue, .int(counts[$0])) })
+    numbers["remarks"] = .int(counts.remarks)
+    var run = JSONObject([
+      ("version", .string(info.version)), ("revision", .string(info.revision)),
+      ("profile", .string(info.profile)), ("target", .string(info.target)),
+      ("seed", .number(JSONNumber(checked: String(info.seed)))), ("slack", .number(JSONNumber(info.slack))),
+      ("capabilities", .array(info.capabilities.map { .string($0.rawValue) })),
+      ("duration_ms", Self.milliseconds(duration)), ("exit_code", .int(Int(exitCode))),
+    ])
+    if let unreachable {
+      run["unreachable"] = [
+        "reason": .string(unreachable.description), "lines": .array(unreachable.lines.map(JSONValue.string)),
+      ]
+    }
+    return [
+      "format": 1, "run": .object(run), "counts": .object(numbers), "cases": .array(results.map(\.document)),
+    ]
+  }
+
+  fileprivate static func milliseconds(_ duration: Duration) -> JSONValue {
+    .number(JSONNumber((duration.milliseconds * 1000).rounded() / 1000))
+  }
+}
+
+extension CaseResult {
+  fileprivate var document: JSONValue {
+    var members = JSONObject([
+      ("id", .string(transcript.id)), ("suite", .string(transcript.suite)),
+      ("title", .string(transcript.title)), ("file", .string(transcript.place.file)),
+      ("line", .int(transcript.place.line)), ("level", .string(transcript.level.rawValue)),
+      ("covers", .array(transcript.covers.map { .string($0.description) })),
+      ("verdict", .string(verdict.rawValue)), ("duration_ms", RunResult.milliseconds(duration)),
+    ])
+    if let requirement {
+      members["requirement"] = [
+        "id": .string(requirement.id), "level": .string(requirement.level.rawValue),
+        "file": .string(requirement.place.file),
+      ]
+    }
+    members["reason"] = reason.map(JSONValue.string)
+    members["failure"] = failure?.document
+    if !remarks.isEmpty { members["remarks"] = .array(remarks.map(\.document)) }
+    return .object(members)
+  }
+}
+
+extension CaseFailure {
+  fileprivate var document: JSONValue {
+    var members = JSONObject([
+      ("file", .string(place.file)), ("line", .int(place.line)), ("title", .string(title)),
+      ("level", .string(level.rawValue)), ("message", .string(message)),
+      (
+        "diff",
+        .array(
+          differences.map {
+            ["path": .string($0.path.description), "expected": .string($0.expected), "got": .string($0.got)]
+          })
+      ),
+      (
+        "wire",
+        .array(
+          wire.map {
+            [
+              "at_ms": RunResult.milliseconds($0.at), "direction": .string($0.direction.name),
+              "connection": .string($0.connection), "text": .string($0.text),
+            ]
+          })
+      ),
+    ])
+    if !targetLines.isEmpty { members["target_output"] = .array(targetLines.map(JSONValue.string)) }
+    return .object(members)
+  }
+}
+
+extension WireEntry.Direction {
+  fileprivate var name: String {
+    switch self {
+    case .toServer: "client"
+    case .toClient: "server"
+    case .aside: "aside"
+    }
+  }
+}

@@ -1,0 +1,198 @@
+import Foundation
+internal import Transport
+
+/// A program that the runner has started, and will stop.
+package final class ChildProcess: @unchecked Sendable {
+  // Invariant: every var is touched under `lock`; `process` is not changed once it runs.
+  package enum Status: Sendable, Equatable {
+    case exited(Int)
+    case signalled(Int32)
+
+    package var text: String {
+      switch self {
+      case .exited(let code): "ended with exit code \(code)"
+      case .signalled(let signal): "was ended by signal \(signal)"
+      }
+    }
+  }
+
+  private let process = Process()
+  private let lock = Lock()
+  private var output: [String] = []
+  private var partial: [UInt8] = []
+  private var status: Status?
+  private var firstOutput: String?
+  private var openPipes = 2
+  package let name: String
+
+  private static let keptLines = 30
+  private static let keptLineBytes = 400
+
+  /// Starts `argv`, looked for in PATH unless it names a path.
+  ///
+  /// - Parameter environment: the whole environment of the process.
+  package init(
+    _ argv: [String], environment: [String: String], children: Children
+  ) throws(TargetProblem) {
+    guard let program = argv.first, let path = Self.find(program, environment["PATH"] ?? "") else {
+      throw TargetProblem("cannot start \(argv.first ?? "nothing"): no such program")
+    }
+    name = URL(filePath: program).lastPathComponent
+    process.executableURL = URL(filePath: path)
+    process.arguments = Array(argv.dropFirst())
+    process.environment = environment
+    process.standardInput = FileHandle.nullDevice
+    let out = Pipe()
+    let errors = Pipe()
+    process.standardOutput = out
+    process.standardError = errors
+    process.terminationHandler = { [weak self] process in
+      let isExit = process.terminationReason == .exit
+      let code = process.terminationStatus
+      self?.ended(isExit ? .exited(Int(code)) : .signalled(code))
+    }
+    do {
+      try children.add(self) { try process.run() }
+    } catch {
+      throw TargetProblem("cannot start \(program): \(error.localizedDescription)")
+    }
+    read(out.fileHandleForReading, isOutput: true)
+    read(errors.fileHandleForReading, isOutput: false)
+  }
+
+  private static func find(_ program: String, _ path: String) -> String? {
+    let files = FileManager.default
+    if program.contains("/") { return files.isExecutableFile(atPath: program) ? program : nil }
+    return path.split(separator: ":").map { "\($0)/\(program)" }.first(where: files.isExecutableFile)
+  }
+
+  /// Reads on a thread until the other end is closed: a readability handler of FileHandle crashes
+  /// now and then when its descriptor is closed while the event loop of libdispatch looks at it.
+  private func read(_ handle: FileHandle, isOutput: Bool) {
+    Thread.detachNewThread { [weak self] in
+      var buffer = [UInt8](repeating: 0, count: 16 * 1024)
+      while true {
+        let count = buffer.withUnsafeMutableBytes {
+          Foundation.read(handle.fileDescriptor, $0.baseAddress, $0.count)
+        }
+        if count < 0 && errno == EINTR { continue }
+        guard count > 0 else { break }
+        self?.take(Array(buffer[..<count]), isOutput: isOutput)
+      }
+      self?.pipeEnded()
+    }
+  }
+
+  private func take(_ bytes: [UInt8], isOutput: Bool) {
+    lock.withLock {
+      if isOutput, firstOutput == nil {
+        partial += bytes
+        if let end = partial.firstIndex(of: UInt8(ascii: "\n")) {
+          firstOutput = String(decoding: partial[..<end], as: UTF8.self)
+          partial = []
+        } else if partial.count > 64 * 1024 {
+          firstOutput = ""
+        }
+      }
+      for line in bytes.split(separator: UInt8(ascii: "\n")) {
+        output.append(String(decoding: line.prefix(Self.keptLineBytes), as: UTF8.self))
+      }
+      if output.count > Self.keptLines { output.removeFirst(output.count - Self.keptLines) }
+    }
+  }
+
+  private func pipeEnded() {
+    lock.withLock { openPipes -= 1 }
+  }
+
+  private func ended(_ status: Status) {
+    lock.withLock { self.status = status }
+  }
+
+  /// How it ended; nil while it runs.
+  package var ending: Status? { lock.withLock { status } }
+
+  /// What it wrote last, both streams. Of a process that has ended, all of it, unless what it
+  /// started still holds the other end.
+  package func lines() async -> [String] {
+    if ending != nil {
+      _ = await poll(within: .milliseconds(500)) { self.lock.withLock { self.openPipes == 0 ? true : nil } }
+    }
+    return lock.withLock { output }
+  }
+
+  package func signal(_ number: Int32) {
+    guard ending == nil, process.processIdentifier > 0 else { return }
+    let pid = process.processIdentifier
+    // A process of its own group takes its children with it.
+    if getpgid(pid) == pid { kill(-pid, number) } else { kill(pid, number) }
+  }
+
+  /// Waits for its end; nil if it goes on past `limit`.
+  package func wait(within limit: Duration) async -> Status? {
+    await poll(within: limit) { self.ending }
+  }
+
+  /// The first line of its standard output; nil if none comes or it ends before.
+  package func firstLine(within limit: Duration) async -> String? {
+    let found: String?? = await poll(within: limit) {
+      let line = self.lock.withLock { self.firstOutput }
+      if let line { return .some(line) }
+      return self.ending == nil ? nil : .some(nil)
+    }
+    return found ?? nil
+  }
+
+  private func poll<Found>(within limit: Duration, _ look: () -> Found?) async -> Found? {
+    let deadline = ContinuousClock.now + limit
+    while true {
+      if let found = look() { return found }
+      guard ContinuousClock.now < deadline else { return nil }
+      try? await Task.sleep(for: .milliseconds(5))
+    }
+  }
+
+  /// Ends it by `signal`, after `grace` by SIGKILL.
+  @discardableResult
+  package func stop(_ signal: Int32 = SIGKILL, grace: Duration = .seconds(15)) async -> Status? {
+    self.signal(signal)
+    if let status = await wait(within: grace) { return status }
+    self.signal(SIGKILL)
+    return await wait(within: .seconds(10))
+  }
+}
+
+/// Every process that was started, so that none outlives the run, whatever ends it.
+package final class Children: @unchecked Sendable {
+  // Invariant: every var is touched under `lock`.
+  private let lock = Lock()
+  private var isOver = false
+  private var all: [ChildProcess] = []
+  private var folders: [URL] = []
+
+  package init() {}
+
+  /// A folder of theirs that goes with them.
+  func own(_ folder: URL) { lock.withLock { folders.append(folder) } }
+
+  /// Starts a child and remembers it in one step: one that is started while `killAll` runs would
+  /// be missed.
+  func add(_ child: ChildProcess, start: () throws -> Void) throws {
+    try lock.withLock {
+      if isOver { throw CancellationError() }
+      try start()
+      all.removeAll { $0.ending != nil }
+      all.append(child)
+    }
+  }
+
+  /// Ends what still runs, without waiting, removes their folders, and lets nothing start any more.
+  package func killAll() {
+    let (children, folders) = lock.withLock {
+      isOver = true
+      return (self.all, self.folders)
+    }
+    for child in children { child.signal(SIGKILL) }
+    for folder in folders { try? FileManager.default.removeItem(at: folder) }
+  }
+}

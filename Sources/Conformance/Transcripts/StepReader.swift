@@ -1,0 +1,190 @@
+internal import JSON
+internal import ProtocolSpec
+internal import YAML
+
+/// Reads the steps of one case, in order, so that it knows what has been captured.
+struct StepReader {
+  private(set) var steps: [Step] = []
+  private(set) var needs: [Capability] = []
+  let spec: Specification
+  let dialect: TranscriptDialect
+  let within: Duration
+  let level: RequirementLevel
+  /// Whether the runner says the client's lines, so that they must give values.
+  let isSpoken: Bool
+  var matchers: MatcherReader
+
+  private static let common = ["conn", "within", "notBefore", "level", "why"]
+  /// What a step does, and the keys that go with it.
+  private static let kinds: [(key: String, beside: [String])] = [
+    ("poll", ["client", "server"]), ("connect", ["accepted", "refused"]), ("http", ["answer"]),
+    ("client", []), ("server", []), ("unordered", []), ("raw", []), ("pong", []), ("close", []),
+    ("closed", []), ("quiet", []), ("restart", []), ("arm", []), ("await", []),
+  ]
+
+  init(
+    spec: Specification, dialect: TranscriptDialect, within: Duration, level: RequirementLevel, isSpoken: Bool
+  ) {
+    self.spec = spec
+    self.dialect = dialect
+    self.within = within
+    self.level = level
+    self.isSpoken = isSpoken
+    matchers = MatcherReader(spec: spec, dialect: dialect)
+  }
+
+  mutating func read(_ node: YAMLNode) throws(SourceError) {
+    let entries = try node.mapping()
+    guard let kind = Self.kinds.first(where: { kind in entries.contains { $0.key == kind.key } }) else {
+      try node.checkKeys(Self.common + Self.kinds.map(\.key))
+      throw node.error("a step needs one of \(Self.kinds.map(\.key).joined(separator: ", "))")
+    }
+    let known = Self.common + [kind.key] + kind.beside
+    for entry in entries where !known.contains(entry.key) {
+      let others = Self.kinds.flatMap { [$0.key] + $0.beside }
+      let message =
+        others.contains(entry.key)
+        ? "\(kind.key) and \(entry.key) do not go together in one step"
+        : unknown("key", entry.key, known: known)
+      throw node.error(message, at: entry.keyPlace)
+    }
+    guard let value = node[kind.key] else { return }
+    let action = try action(kind.key, value, in: node)
+    steps.append(
+      Step(
+        place: node.place, connection: try node["conn"]?.string() ?? "a",
+        within: try node["within"]?.duration() ?? within, notBefore: try node["notBefore"]?.duration(),
+        level: try node["level"]?.choice(what: "level") ?? level, why: try node["why"]?.string(),
+        action: action))
+  }
+
+  private mutating func action(
+    _ key: String, _ value: YAMLNode, in node: YAMLNode
+  ) throws(SourceError) -> StepAction {
+    switch key {
+    case "client": return .say(try spoken(value))
+    case "server": return .expect(try frame(value))
+    case "unordered": return .unordered(try unordered(value))
+    case "raw": return .raw(try rawMessage(value))
+    case "pong": return .pong(Array(try value.string().utf8))
+    case "close": return try close(value)
+    case "closed": return .closed(try closeCodes(value))
+    case "poll": return .poll(try poll(value, in: node))
+    case "quiet": return .quiet(try quiet(value))
+    case "connect": return .connect(try connect(value, in: node))
+    case "http":
+      needs.append(.http)
+      return .http(try exchange(value, in: node))
+    case "restart":
+      needs.append(.restart)
+      return try restart(value)
+    case "arm":
+      needs.append(.faults)
+      return .arm(try armedFaces(value))
+    default:
+      needs.append(.faults)
+      return .await(try observedFaces(value))
+    }
+  }
+
+  /// A line of the client: a matcher that also gives a value. In JSON-RPC each object gets the
+  /// member `jsonrpc` unless it says something about it.
+  private mutating func spoken(_ node: YAMLNode) throws(SourceError) -> Matcher {
+    let matcher = try matchers.matcher(node)
+    if isSpoken, let bad = matcher.firstUnspeakable() {
+      throw node.error("\(FlowText.text(bad.source)) matches but gives no value to send", at: bad.place)
+    }
+    return dialect == .jsonrpc ? Self.versioned(matcher) : matcher
+  }
+
+  private static func versioned(_ matcher: Matcher) -> Matcher {
+    switch matcher.rule {
+    case .array(let elements):
+      return Matcher(
+        place: matcher.place, source: matcher.source, rule: .array(elements.map(versionedElement)))
+    default: return versionedElement(matcher)
+    }
+  }
+
+  private static func versionedElement(_ matcher: Matcher) -> Matcher {
+    guard let members = matcher.members, !members.contains(where: { $0.key == "jsonrpc" }) else {
+      return matcher
+    }
+    let version = Matcher.Member(
+      key: "jsonrpc", matcher: Matcher(place: matcher.place, source: "2.0", rule: .exactly))
+    return Matcher(place: matcher.place, source: matcher.source, rule: .object([version] + members))
+  }
+
+  mutating func frame(_ node: YAMLNode) throws(SourceError) -> FrameMatcher {
+    FrameMatcher(try matchers.matcher(node), dialect: dialect)
+  }
+
+  private mutating func unordered(_ node: YAMLNode) throws(SourceError) -> [Expected] {
+    var frames: [Expected] = []
+    for entry in try node.sequence() {
+      try entry.checkKeys(["server"])
+      frames.append(Expected(place: entry.place, frame: try frame(entry.required("server"))))
+    }
+    guard frames.count > 1 else { throw node.error("two frames or more are expected") }
+    return frames
+  }
+
+  private mutating func poll(_ node: YAMLNode, in step: YAMLNode) throws(SourceError) -> Poll {
+    try node.checkKeys(["every", "for", "at", "allow", "until"])
+    let at = try node.required("at")
+    guard let pointer = JSONPointer(try at.string()) else { throw at.error("a JSON Pointer is expected") }
+    let request = try spoken(step.required("client"))
+    return Poll(
+      request: request, every: try node.required("every").duration(),
+      limit: try node.required("for").duration(),
+      pointer: pointer, allow: try node["allow"].map { node throws(SourceError) in try anyOf(node) },
+      until: try anyOf(node.required("until")),
+      last: try step["server"].map { node throws(SourceError) in try frame(node) })
+  }
+
+  /// A list stands for any of its values.
+  private mutating func anyOf(_ node: YAMLNode) throws(SourceError) -> Matcher {
+    guard let elements = node.elements else { return try matchers.matcher(node) }
+    var list: [Matcher] = []
+    for element in elements { list.append(try matchers.matcher(element)) }
+    return Matcher(place: node.place, source: ["$oneOf": node.json], rule: .all([.oneOf(list)], capture: nil))
+  }
+
+  private func quiet(_ node: YAMLNode) throws(SourceError) -> Duration {
+    try node.checkKeys(["from", "for"])
+    _ = try node["from"]?.string(among: ["server", "client"], what: "side")
+    return try node.required("for").duration()
+  }
+
+  private func close(_ node: YAMLNode) throws(SourceError) -> StepAction {
+    try node.checkKeys(["code", "reason"])
+    let code = try node["code"].map { node throws(SourceError) in try closeCode(node) }
+    return .close(code: code, reason: try node["reason"]?.string() ?? "")
+  }
+
+  private func closeCodes(_ node: YAMLNode) throws(SourceError) -> [UInt16?] {
+    try node.checkKeys(["by", "code"])
+    _ = try node["by"]?.string(among: ["server", "client"], what: "side")
+    let codes = try node.required("code")
+    var list: [UInt16?] = []
+    for entry in codes.elements ?? [codes] {
+      let isNone = entry.json == "none"
+      list.append(isNone ? nil : try closeCode(entry))
+    }
+    guard !list.isEmpty else { throw codes.error("a close code or none is expected") }
+    return list
+  }
+
+  private func closeCode(_ node: YAMLNode) throws(SourceError) -> UInt16 {
+    let code = try node.int()
+    guard (1000...4999).contains(code) else {
+      throw node.error("a close code from 1000 to 4999 is expected, not \(code) (RFC 6455 §7.4)")
+    }
+    return UInt16(code)
+  }
+
+  private func restart(_ node: YAMLNode) throws(SourceError) -> StepAction {
+    try node.checkKeys(["signal", "exit"])
+    return .restart(signal: try node.required("signal").choice(what: "signal"), exit: try node["exit"]?.int())
+  }
+}

@@ -1,0 +1,160 @@
+internal import JSON
+internal import ProtocolSpec
+internal import YAML
+
+/// Reads one file of transcripts; a broken case does not hide the others' mistakes.
+struct TranscriptReader {
+  private(set) var cases: [TranscriptCase] = []
+  private(set) var errors: [SourceError] = []
+  private let spec: Specification
+  private let suite: String
+  private let dialect: TranscriptDialect
+  private let needs: [Capability]
+  private let defaults: Defaults
+
+  struct Defaults {
+    var within = Duration.seconds(2)
+    var level: RequirementLevel?
+    var play = TranscriptCase.Play.either
+  }
+
+  init(_ node: YAMLNode, spec: Specification) throws(SourceError) {
+    self.spec = spec
+    try node.checkKeys(["format", "suite", "dialect", "defaults", "needs", "cases"])
+    let format = try node.required("format")
+    guard try format.int() == 1 else {
+      throw format.error("format \(format.json) is not known, this is for 1")
+    }
+    suite = try Self.name(node.required("suite"))
+    dialect = try node.required("dialect").choice(what: "dialect")
+    needs = try Self.capabilities(node["needs"])
+    var defaults = Defaults()
+    if let given = node["defaults"] {
+      try given.checkKeys(["within", "level", "play"])
+      if let within = try given["within"]?.duration() { defaults.within = within }
+      defaults.level = try given["level"]?.choice(what: "level")
+      if let play = given["play"] { defaults.play = try play.choice(what: "side") }
+    }
+    self.defaults = defaults
+    _ = try node.required("cases").sequence()
+  }
+
+  mutating func read(_ node: YAMLNode, places: inout [String: SourcePlace]) {
+    for entry in node["cases"]?.elements ?? [] {
+      do throws(SourceError) {
+        let read = try transcript(entry)
+        if let other = places.updateValue(read.place, forKey: read.id) {
+          throw (entry["id"] ?? entry).error("case \(read.id) stands already at \(other.file):\(other.line)")
+        }
+        cases.append(read)
+      } catch {
+        errors.append(error)
+      }
+    }
+  }
+
+  private static let caseKeys = [
+    "id", "title", "covers", "level", "play", "dialect", "fresh", "needs", "environment", "arm", "steps",
+    "observe",
+  ]
+
+  private func transcript(_ node: YAMLNode) throws(SourceError) -> TranscriptCase {
+    try node.checkKeys(Self.caseKeys)
+    let name = try Self.name(node.required("id"))
+    let covers = try covers(node.required("covers"))
+    let requirement = covers.lazy.compactMap { tag -> Requirement? in
+      if case .requirement(let id) = tag { spec.requirements[id] } else { nil }
+    }.first
+    let level: RequirementLevel =
+      try node["level"]?.choice(what: "level") ?? requirement?.level ?? defaults.level ?? .must
+    let play: TranscriptCase.Play = try node["play"]?.choice(what: "side") ?? defaults.play
+    let dialect: TranscriptDialect = try node["dialect"]?.choice(what: "dialect") ?? self.dialect
+    let environment = try Self.environment(node["environment"])
+    var steps = StepReader(
+      spec: spec, dialect: dialect, within: defaults.within, level: level, isSpoken: play != .server)
+    let arm = try node["arm"].map { node throws(SourceError) in try steps.armedFaces(node) } ?? []
+    let list = try node.required("steps")
+    guard try !list.sequence().isEmpty else { throw list.error("a case needs a step") }
+    for step in try list.sequence() { try steps.read(step) }
+    let observe = try node["observe"].map { node throws(SourceError) in try steps.observedFaces(node) } ?? []
+    let isFresh = try node["fresh"]?.bool() ?? false || !environment.isEmpty
+    var needs = needs + (try Self.capabilities(node["needs"])) + steps.needs
+    if let own = Capability(rawValue: dialect.rawValue) { needs.append(own) }
+    if !(arm.isEmpty && observe.isEmpty) { needs.append(.faults) }
+    if isFresh { needs.append(.restart) }
+    if !environment.isEmpty { needs.append(.environment) }
+    return TranscriptCase(
+      suite: suite, name: name, title: try node["title"]?.string() ?? requirement?.text ?? name,
+      place: node.place, covers: covers, level: level, play: play, dialect: dialect, isFresh: isFresh,
+      needs: Capability.allCases.filter(needs.contains), environment: environment, arm: arm,
+      steps: steps.steps, observe: observe, secrets: steps.matchers.secrets)
+  }
+
+  /// Names are parts of patterns on the command line.
+  private static func name(_ node: YAMLNode) throws(SourceError) -> String {
+    let name = try node.string()
+    let isPlain = name.utf8.allSatisfy { byte in
+      switch byte {
+      case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"):
+        true
+      default: false
+      }
+    }
+    guard !name.isEmpty, isPlain else {
+      throw node.error(
+        "a name of lower case letters, digits and hyphens is expected, not \(FlowText.text(.string(name)))")
+    }
+    return name
+  }
+
+  private static func capabilities(_ node: YAMLNode?) throws(SourceError) -> [Capability] {
+    var capabilities: [Capability] = []
+    for entry in try node?.sequence() ?? [] { capabilities.append(try entry.choice(what: "capability")) }
+    return capabilities
+  }
+
+  private static func environment(_ node: YAMLNode?) throws(SourceError) -> [(name: String, value: String)] {
+    var variables: [(name: String, value: String)] = []
+    for entry in try node?.mapping() ?? [] { variables.append((entry.key, try entry.value.scalarText())) }
+    return variables
+  }
+
+  private func covers(_ node: YAMLNode) throws(SourceError) -> [CoverTag] {
+    guard try !node.sequence().isEmpty else { throw node.error("a case covers something") }
+    var tags: [CoverTag] = []
+    for entry in try node.sequence() { tags.append(try tag(entry)) }
+    return tags
+  }
+
+  private func tag(_ node: YAMLNode) throws(SourceError) -> CoverTag {
+    let text = try node.string()
+    let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let kinds = ["method", "error", "state", "system", "fault", "req"]
+    guard parts.count == 2, kinds.contains(parts[0]) else {
+      throw node.error(unknown("cover tag", text, known: kinds.map { "\($0):NAME" }))
+    }
+    func known(_ names: [String]) throws(SourceError) -> String {
+      let hasIt = names.contains(parts[1])
+      guard hasIt else {
+        throw node.error(unknown("cover tag", text, known: names.map { "\(parts[0]):\($0)" }))
+      }
+      return parts[1]
+    }
+    switch parts[0] {
+    case "method": return .method(try known(spec.methods.map(\.name)))
+    case "error": return .error(try known(spec.errors.all.map(\.name.rawValue)))
+    case "state": return .task(try known(TaskState.allCases.map(\.rawValue)))
+    case "system": return .system(try known(SystemState.allCases.map(\.rawValue)))
+    case "fault": return .fault(try known(spec.faults.map(\.name)))
+    default: return .requirement(try known(spec.requirements.keys.sorted()))
+    }
+  }
+}
+
+extension YAMLNode {
+  /// A scalar as text: a value of the environment, of a header.
+  func scalarText() throws(SourceError) -> String {
+    guard case .scalar(let value) = content, !value.isNull else { return try string() }
+    return value.string ?? JSONWriter.text(value)
+  }
+}

@@ -1,0 +1,115 @@
+import Conformance
+import Diagnostics
+import Foundation
+import JSON
+import ProtocolSpec
+import Transport
+import Wire
+import YAML
+
+/// Measures how much an endpoint does, and how fast.
+struct BenchCommand {
+  private let plan: BenchPlan
+  private let output: String?
+
+  init(_ arguments: Arguments) throws(UsageError) {
+    var plan = BenchPlan(url: try Self.url(arguments), mix: try Self.mix(arguments))
+    func number(_ name: String, _ limit: Int) throws(UsageError) -> Int? {
+      guard let text = arguments[name] else { return nil }
+      guard let number = Int(text), (1...limit).contains(number) else {
+        throw UsageError(description: "\(name) needs a whole number from 1 to \(limit), not \"\(text)\"")
+      }
+      return number
+    }
+    plan.rate = try number("--rate", BenchPlan.maxRate)
+    plan.connections = try number("--connections", BenchPlan.maxConnections) ?? plan.connections
+    plan.pipeline =
+      try number("--pipeline", BenchPlan.maxPipeline)
+      ?? (plan.rate == nil ? plan.pipeline : BenchPlan.openLoopPipeline)
+    plan.loops = try number("--loops", BenchPlan.maxLoops) ?? plan.loops
+    guard plan.loops <= plan.connections else {
+      throw UsageError(
+        description: "--loops \(plan.loops) is more than --connections \(plan.connections): a loop needs one")
+    }
+    let name = arguments["--dialect"] ?? plan.dialect.rawValue
+    guard let dialect = BenchDialect(rawValue: name) else {
+      throw UsageError(description: unknown("dialect", name, known: BenchDialect.allCases.map(\.rawValue)))
+    }
+    plan.dialect = dialect
+    plan.duration = try Self.time(arguments, "--duration", from: .milliseconds(100)) ?? plan.duration
+    plan.warmup = try Self.time(arguments, "--warmup", from: .zero) ?? plan.warmup
+    if let token = ProcessInfo.processInfo.environment["OMNI_TOKEN"], !token.isEmpty {
+      plan.headers.append("Authorization", "Bearer \(token)")
+    }
+    self.plan = plan
+    output = arguments["--output"]
+  }
+
+  @Sendable private static func show(_ progress: BenchProgress) {
+    // A narrow terminal would wrap, and a wrapped line cannot be rewritten.
+    Output.write("\r\u{1B}[K  \(BenchReport.progress(progress).prefix(76))")
+  }
+
+  private static func url(_ arguments: Arguments) throws(UsageError) -> HTTPURL {
+    guard let text = arguments["--target"] else {
+      throw UsageError(
+        description: "what is to be measured? give --target URL; see omni-conformance bench --help")
+    }
+    let url: HTTPURL
+    do { url = try HTTPURL(text) } catch { throw UsageError(description: "--target \(error)") }
+    guard url.scheme == "ws" || url.scheme == "http" else {
+      throw UsageError(description: "--target \(text): TLS is not spoken, put a proxy before it")
+    }
+    return url
+  }
+
+  private static func mix(_ arguments: Arguments) throws(UsageError) -> RequestMix {
+    let text = arguments["--mix"] ?? "ping=1"
+    do { return try RequestMix(text) } catch { throw UsageError(description: "--mix \(text): \(error)") }
+  }
+
+  private static func time(
+    _ arguments: Arguments, _ name: String, from least: Duration
+  ) throws(UsageError) -> Duration? {
+    guard let text = arguments[name] else { return nil }
+    guard let time = parseDuration(text), time >= least, time <= .seconds(24 * 3600) else {
+      let range = least > .zero ? " from 100ms to 24h" : " up to 24h"
+      throw UsageError(description: "\(name) needs a time such as 10s,\(range), not \"\(text)\"")
+    }
+    return time
+  }
+
+  func run() async throws -> Int32 {
+    if let output, !FileManager.default.createFile(atPath: output, contents: nil) {
+      throw UsageError(description: "--output \(output) cannot be written")
+    }
+    let bench = try Bench(plan)
+    let signals = StopSignals()
+    let watch = Task { () -> Int32? in
+      let number = await signals.wait()
+      if number != nil { bench.interrupt() }
+      return number
+    }
+    Output.line(BenchReport.heading(plan))
+    let isLive = Output.isTerminal
+    let result: BenchResult
+    do throws(BenchFailure) {
+      result = try await bench.run(isLive ? Self.show : nil)
+    } catch {
+      Output.complain(error.description)
+      return 3
+    }
+    if isLive { Output.write("\r\u{1B}[K") }
+    Output.line(BenchReport.text(result))
+    if let output {
+      let text = JSONWriter.indented(result.document(version: kitVersion)) + "\n"
+      try Data(text.utf8).write(to: URL(filePath: output))
+    }
+    watch.cancel()
+    if let number = await watch.value {
+      Output.complain("interrupted, so the figures are those up to then")
+      return 128 + number
+    }
+    return result.exitCode
+  }
+}

@@ -1,0 +1,85 @@
+import Conformance
+import Foundation
+import ProtocolSpec
+import Transport
+
+/// Checks the server of this kit behind a mock backend.
+struct DemoCommand {
+  private let arguments: Arguments
+
+  init(_ arguments: Arguments) { self.arguments = arguments }
+
+  func run() async throws -> Int32 {
+    let server = try program("--server", "omni-server")
+    let mockPath = try program("--mock", "mock-litellm")
+    let session = try Session(arguments)
+    if let code = session.nothingSelected() { return code }
+    try session.openOutput()
+    session.loop.start()
+    let signals = session.watchSignals()
+    defer { signals.cancel() }
+    // Settings of the user's own server must not reach this one.
+    let prefixes = ["OMNI_", "LITELLM_", "GITHUB_LITELLM_", "DIRECT_API_", "BRAINSTEM_"]
+    let environment = ProcessInfo.processInfo.environment.filter { variable in
+      !prefixes.contains(where: variable.key.hasPrefix)
+    }
+    let mock: MockProcess
+    do throws(TargetProblem) {
+      mock = try await MockProcess.start(
+        mockPath, specification: arguments["--spec"], loop: session.loop, children: session.children,
+        environment: environment)
+    } catch {
+      Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
+      return 3
+    }
+    let rerun = ["--server", "--mock"].compactMap { name in
+      arguments[name].map { " \(name) \(shellQuoted($0))" }
+    }
+    let result = await session.play(
+      Self.target(server), mock: mock.backend, faces: mock.faces, rerun: "demo" + rerun.joined(),
+      inherited: environment)
+    await mock.process.stop()
+    let code = try session.conclude(result)
+    let counts = result.counts
+    let judged = counts[.pass] + counts[.fail] + counts[.setupError] + counts[.notTestable]
+    switch code {
+    case 0:
+      Output.line("conformant: \(counts[.pass]) of \(judged) cases of profile \(result.info.profile) hold")
+    case 1:
+      Output.line(
+        "not conformant: \(judged - counts[.pass]) of \(judged) cases of profile \(result.info.profile) do not hold"
+      )
+    default: Output.line("not judged: \(judged) of \(session.cases.count) cases were played")
+    }
+    return code
+  }
+
+  private func program(_ flag: String, _ name: String) throws(UsageError) -> String {
+    if let path = arguments[flag] {
+      guard FileManager.default.isExecutableFile(atPath: path) else {
+        throw UsageError(description: "\(flag) \(path) is no program")
+      }
+      return path
+    }
+    let own = Bundle.main.executableURL ?? URL(filePath: CommandLine.arguments[0])
+    let path = own.resolvingSymlinksInPath().deletingLastPathComponent().appending(path: name).path
+    guard FileManager.default.isExecutableFile(atPath: path) else {
+      throw UsageError(description: "\(name) is not beside this program; build it, or give \(flag) PATH")
+    }
+    return path
+  }
+
+  private static func target(_ server: String) -> TargetDescription {
+    TargetDescription(
+      url: "ws://127.0.0.1:${port}",
+      start: TargetDescription.Start(
+        argv: [server], ready: "http://127.0.0.1:${port}/readyz", within: .seconds(20)),
+      environment: [
+        ("OMNI_HOST", "127.0.0.1"), ("OMNI_PORT", "${port}"), ("OMNI_DATA", "${data}"),
+        ("LITELLM_URL", "${mock.litellm}"), ("LITELLM_API_KEY", "sk-demo-gateway-key"),
+        ("GITHUB_LITELLM_KEY", "sk-demo-backup-key"), ("DIRECT_API_URL", "${mock.direct}"),
+        ("BRAINSTEM_URL", "${mock.local}"), ("OMNI_HEALTH_INTERVAL", "0.2s"),
+      ],
+      capabilities: Capability.allCases)
+  }
+}

@@ -1,0 +1,27 @@
+import Conformance
+import ProtocolSpec
+import YAML
+
+struct ListCommand {
+  private let arguments: Arguments
+
+  init(_ arguments: Arguments) { self.arguments = arguments }
+
+  func run() throws -> Int32 {
+    let source = try CaseSource(arguments)
+    let width = source.cases.map(\.id.count).max() ?? 0
+    for transcript in source.cases {
+      let gap = String(repeating: " ", count: width - transcript.id.count)
+      let level = transcript.level.rawValue.uppercased()
+      let side = transcript.play == .server ? "  (plays the server)" : ""
+      let covers = transcript.covers.map(\.description).joined(separator: " ")
+      Output.line(
+        "\(transcript.id)\(gap)  \(level)\(String(repeating: " ", count: 6 - level.count))  \(covers)\(side)")
+    }
+    Output.line(
+      "\(source.cases.count) case\(source.cases.count == 1 ? "" : "s") of profile \(source.profile.name)")
+    guard let reason = source.nothingSelected else { return 0 }
+    Output.complain(reason)
+    return 4
+  }
+}

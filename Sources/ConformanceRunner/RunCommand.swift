@@ -1,0 +1,85 @@
+import Conformance
+import Foundation
+import ProtocolSpec
+import Transport
+import YAML
+
+struct RunCommand {
+  private let arguments: Arguments
+
+  init(_ arguments: Arguments) { self.arguments = arguments }
+
+  func run() async throws -> Int32 {
+    let (description, rerun) = try target()
+    if description.needsMock && !arguments.has("--mock") {
+      throw UsageError(
+        description: "the target file names ${mock.…}, so --mock is needed: the program mock-litellm")
+    }
+    let session = try Session(arguments)
+    if let code = session.nothingSelected() { return code }
+    try session.openOutput()
+    session.loop.start()
+    let signals = session.watchSignals()
+    defer { signals.cancel() }
+    let environment = ProcessInfo.processInfo.environment
+    var mock: MockProcess?
+    var backend: MockBackend?
+    do throws(TargetProblem) {
+      (mock, backend) = try await mockBackend(session, description, environment)
+    } catch {
+      Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
+      return 3
+    }
+    let result = await session.play(
+      description, mock: backend, faces: mock?.faces, rerun: rerun, inherited: environment)
+    await mock?.process.stop()
+    return try session.conclude(result)
+  }
+
+  private func target() throws -> (TargetDescription, rerun: String) {
+    let mock = arguments["--mock"].map { " --mock \(shellQuoted($0))" } ?? ""
+    switch (arguments["--target"], arguments["--target-file"]) {
+    case (let url?, nil):
+      do {
+        let scheme = try HTTPURL(url).scheme
+        guard scheme == "ws" || scheme == "http" else {
+          throw UsageError(description: "--target \(url): TLS is not spoken, put a proxy before it")
+        }
+      } catch let error as HTTPURL.Invalid {
+        throw UsageError(description: "--target \(error)")
+      }
+      return (TargetDescription(url: url), "run --target \(shellQuoted(url))\(mock)")
+    case (nil, let file?):
+      return (try TargetDescription(file: file), "run --target-file \(shellQuoted(file))\(mock)")
+    case (nil, nil):
+      throw UsageError(
+        description:
+          "what is to be checked? give --target URL or --target-file FILE; see omni-conformance run --help")
+    default: throw UsageError(description: "--target and --target-file exclude each other")
+    }
+  }
+
+  private func mockBackend(
+    _ session: Session, _ description: TargetDescription, _ environment: [String: String]
+  ) async throws(TargetProblem) -> (MockProcess?, MockBackend?) {
+    guard let given = arguments["--mock"] else { return (nil, nil) }
+    guard given.hasPrefix("http://") else {
+      let mock = try await MockProcess.start(
+        given, specification: arguments["--spec"], loop: session.loop, children: session.children,
+        environment: environment)
+      return (mock, mock.backend)
+    }
+    if description.needsMock {
+      throw TargetProblem(
+        "the target file names ${mock.…}; an admin address does not tell them: give --mock the program mock-litellm, or write the addresses"
+      )
+    }
+    let backend = MockBackend(admin: given, loop: session.loop)
+    do throws(MockBackend.Problem) {
+      try await backend.reset()
+    } catch {
+      throw TargetProblem(error.description)
+    }
+    return (nil, backend)
+  }
+}
