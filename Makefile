@@ -1,0 +1,86 @@
+# Two commands for a fresh machine: `make demo` and `make test`. Both install what is missing.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+BIN = $(shell swift build --show-bin-path)
+VENV := .venv
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+# Seconds that `make fuzz` spends on all targets together, and a seed to repeat a run.
+FUZZ_SECONDS ?= 600
+FUZZ_SEED ?=
+# `mutator` is our own; `libfuzzer` is Clang's, with coverage and the address sanitizer.
+FUZZER ?= mutator
+
+.PHONY: help deps build demo test unit fuzz-short interop fuzz sanitize sanitize-address sanitize-thread lint \
+  release clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+deps: ## install the system libraries that are missing
+	@if ! pkg-config --exists sqlite3 yaml-0.1 2>/dev/null; then \
+	  if command -v apt-get >/dev/null; then \
+	    echo "installing libsqlite3-dev, libyaml-dev and pkg-config"; \
+	    $(SUDO) apt-get update -qq; \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	      libsqlite3-dev libyaml-dev pkg-config >/dev/null; \
+	  elif command -v brew >/dev/null; then \
+	    brew install sqlite libyaml pkgconf; \
+	  else \
+	    echo "please install SQLite, libyaml and pkg-config with their headers" >&2; exit 1; \
+	  fi; \
+	fi
+	@command -v swift >/dev/null || { echo "a Swift 6.2 toolchain or newer is needed: https://swift.org/install" >&2; exit 1; }
+
+build: deps ## build the three programs
+	swift build
+
+demo: build ## start mock and server, judge the server, print the verdict
+	$(BIN)/omni-conformance demo
+
+test: unit fuzz-short interop ## everything: unit tests, corpora, a little fuzzing, real clients
+
+# One test at a time: the corpora keep both threads of a small machine busy, and then time limits of
+# real sockets would pass in other tests.
+unit: deps ## unit tests and corpora
+	swift build --build-tests
+	swift test --skip-build --no-parallel
+
+fuzz-short: deps
+	swift build --product omni-fuzz
+	$(BIN)/omni-fuzz run --seconds 9 --seed 1
+
+interop: build ## clients and servers that are not ours, from PyPI
+	@if ! $(VENV)/bin/python -c '' 2>/dev/null; then \
+	  python3 -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
+	    command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && \
+	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null && \
+	    python3 -m venv $(VENV); } || true; \
+	fi
+	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
+	  OMNI_BIN=$(BIN) $(VENV)/bin/python -m pytest -q Tests/Interop; \
+	else \
+	  echo "skipped: interop, because PyPI or python3-venv cannot be had here"; \
+	fi
+
+fuzz: deps ## hostile input for FUZZ_SECONDS; a find is kept below Fixtures/fail-cases
+	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) Tests/Fuzz/Scripts/$(FUZZER).sh
+
+sanitize: sanitize-address sanitize-thread ## unit tests under the address and the thread sanitizer
+
+sanitize-address: deps
+	Tests/Fuzz/Scripts/sanitize.sh address
+
+sanitize-thread: deps
+	Tests/Fuzz/Scripts/sanitize.sh thread
+
+lint: ## formatting
+	swift format lint --strict -r Package.swift Sources Tests
+
+release: deps ## optimised programs in .build/release
+	swift build -c release
+
+clean: ## remove what was built
+	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) .venv27
