@@ -62,7 +62,8 @@ struct Session {
     return Task {
       guard let number = await signals.wait() else { return }
       children.killAll()
-      exit(128 + number)
+      // At once: the run sees its target die and would end the program with a code of its own.
+      _exit(128 + number)
     }
   }
 
