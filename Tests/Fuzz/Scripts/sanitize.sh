@@ -13,7 +13,7 @@ rm -rf "$reports" && mkdir -p "$reports"
 export SWIFT_BACKTRACE=enable=no
 export ASAN_OPTIONS="log_path=$reports/address"
 export LSAN_OPTIONS="suppressions=$here/lsan.supp:print_suppressions=0"
-export TSAN_OPTIONS="suppressions=$here/tsan.supp:log_path=$reports/thread:exitcode=0"
+export TSAN_OPTIONS="suppressions=$here/tsan.supp:log_path=$reports/thread:exitcode=0:atexit_sleep_ms=0"
 
 swift build --build-tests "${flags[@]}"
 swift test --skip-build --no-parallel "${flags[@]}"
