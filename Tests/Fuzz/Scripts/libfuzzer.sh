@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../../.."
 
 flags=(-c release --product omni-fuzz --scratch-path .build-libfuzzer
-  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DLIBFUZZER -Xlinker -lstdc++)
+  -Xswiftc -sanitize=fuzzer,address -Xswiftc -DLIBFUZZER -Xlinker -lstdc++ -Xswiftc -use-ld=lld)
 swift build "${flags[@]}"
 fuzz=$(swift build "${flags[@]}" --show-bin-path)/omni-fuzz
 
