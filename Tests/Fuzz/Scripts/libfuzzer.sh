@@ -13,6 +13,7 @@ export SWIFT_BACKTRACE=enable=no
 targets=$("$fuzz" list)
 each=$((${FUZZ_SECONDS:-600} / $(wc -w <<<"$targets")))
 finds=0
+unfinished=0
 for target in $targets; do
   corpus=.build-libfuzzer/corpus/$target
   cases=Fixtures/fail-cases/$target
@@ -24,6 +25,11 @@ for target in $targets; do
     >"$made.log" 2>&1 || true
   grep -h 'stat::number_of_executed_units\|cov: .*DONE\|DONE ' "$made.log" | tr -s ' ' | tail -2 |
     sed "s/^/fuzz $target: /" || true
+  # A run that was cut short has proved nothing, unless it was a find that cut it.
+  if ! grep -q 'DONE ' "$made.log" && [ -z "$(ls -A "$made")" ]; then
+    echo "fuzz $target: did not finish, see $made.log"
+    unfinished=$((unfinished + 1))
+  fi
   for find in "$made"/*; do
     [ -f "$find" ] || continue
     name=$(basename "$find")
@@ -37,5 +43,5 @@ for target in $targets; do
     finds=$((finds + 1))
   done
 done
-echo "fuzz: libFuzzer, $finds finds"
-[ "$finds" = 0 ]
+echo "fuzz: libFuzzer, $finds finds, $unfinished unfinished"
+[ "$finds" = 0 ] && [ "$unfinished" = 0 ]
