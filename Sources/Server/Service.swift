@@ -43,10 +43,9 @@ final class Service: Sendable {
     }
   }
 
-  private static let pingMethod = "ping"
-  private static let pingName = Array(pingMethod.utf8)
-  private let pong = PlainPong(
-    bare: JSONWriter.bytes(pingResult(.bare)), jsonrpc: JSONWriter.bytes(pingResult(.jsonrpc)))
+  private static let ping: StaticString = "ping"
+  private static let pingMethod = ping.description
+  let plain = PlainAnswers(ping: ping, result: pingResult)
 
   var phase: Phase {
     get { Phase(rawValue: phaseNumber.load(ordering: .relaxed)) ?? .starting }
@@ -61,11 +60,6 @@ final class Service: Sendable {
 
   private static func pingResult(_ dialect: Dialect) -> JSONValue {
     dialect == .bare ? "pong" : .object(JSONObject())
-  }
-
-  /// The texts that answer `method`, if it is ping.
-  func plainPong(for method: UnsafeRawBufferPointer) -> PlainPong? {
-    method.elementsEqual(Self.pingName) ? pong : nil
   }
 
   func run(_ request: Request) async -> Result<JSONValue, ProtocolFault> {

@@ -1,3 +1,4 @@
+import JSON
 import ProtocolSpec
 import Transport
 import Wire
@@ -8,27 +9,38 @@ extension Session {
   /// Answers the message if it is a plain ping whose turn it is; otherwise nothing has happened.
   func answersPlain(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let envelope = EnvelopeScanner.scan(bytes),
-      let pong = service.plainPong(for: UnsafeRawBufferPointer(rebasing: bytes[envelope.method]))
+      service.plain.isPing(UnsafeRawBufferPointer(rebasing: bytes[envelope.method])),
+      mayAnswerAtOnce(isBare: !envelope.isJSONRPC)
     else { return false }
-    let dialect: Dialect = envelope.isJSONRPC ? .jsonrpc : .bare
-    guard mayAnswerAtOnce(dialect) else { return false }
-    reader.note(dialect)
-    if dialect == .jsonrpc && envelope.id == nil { return true }
-    let id = envelope.id.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
-    let result = pong[dialect]
-    let size = Answer.plainSize(id: id?.count ?? 0, result: result.count)
-    withUnsafeTemporaryAllocation(byteCount: size, alignment: 1) { output in
-      let count = Answer.writePlain(dialect, id: id, result: result, to: output)
-      connection.sendHere(.text, UnsafeRawBufferPointer(rebasing: output[..<count]))
+    reader.note(envelope.isJSONRPC ? .jsonrpc : .bare)
+    var id: UnsafeRawBufferPointer?
+    if let place = envelope.id {
+      id = UnsafeRawBufferPointer(rebasing: bytes[place])
+    } else if envelope.isJSONRPC {
+      return true
     }
+    let pong = envelope.isJSONRPC ? service.plain.jsonrpcPong : service.plain.barePong
+    connection.sendHere(count: pong.count(id: id)) { pong.write(id: id, to: $0) }
     return true
   }
 }
 
-/// The result of ping as text, in each dialect.
-struct PlainPong: Sendable {
-  let bare: [UInt8]
-  let jsonrpc: [UInt8]
+/// What the short way needs to know, without anything to count references of.
+struct PlainAnswers: Sendable {
+  let barePong: PlainAnswer
+  let jsonrpcPong: PlainAnswer
+  private let ping: StaticString
 
-  subscript(dialect: Dialect) -> [UInt8] { dialect == .bare ? bare : jsonrpc }
+  init(ping: StaticString, result: (Dialect) -> JSONValue) {
+    self.ping = ping
+    barePong = PlainAnswer(.bare, result: result(.bare))
+    jsonrpcPong = PlainAnswer(.jsonrpc, result: result(.jsonrpc))
+  }
+
+  @inline(__always)
+  func isPing(_ method: UnsafeRawBufferPointer) -> Bool {
+    guard method.count == ping.utf8CodeUnitCount else { return false }
+    for offset in 0..<method.count where method[offset] != ping.utf8Start[offset] { return false }
+    return true
+  }
 }

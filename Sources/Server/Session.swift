@@ -45,7 +45,7 @@ final class Session: WebSocketHandler {
   func onMessage(
     _ kind: WebSocketMessageKind, _ bytes: UnsafeRawBufferPointer, on connection: WebSocketConnection
   ) {
-    guard kind == .text else {
+    if case .binary = kind {
       connection.close(code: 1003, reason: "binary messages are not served")
       return
     }
@@ -54,8 +54,8 @@ final class Session: WebSocketHandler {
   }
 
   /// Whether an answer may go out now without overtaking one that has to come first.
-  func mayAnswerAtOnce(_ dialect: Dialect) -> Bool {
-    rate.isUnlimited && (dialect == .jsonrpc || !isBareBusy && bareQueue.isEmpty)
+  func mayAnswerAtOnce(isBare: Bool) -> Bool {
+    rate.isUnlimited && (!isBare || !isBareBusy && bareQueue.isEmpty)
   }
 
   func onClose(code: UInt16?, reason: String, clean: Bool, on connection: WebSocketConnection) {

@@ -146,15 +146,20 @@ package final class EventLoop: @unchecked Sendable {
   /// Runs `job` on the loop after a time, from any thread.
   @discardableResult
   package func schedule(after delay: Duration, _ job: @escaping @Sendable () -> Void) -> ScheduledTimer {
-    let timer = ScheduledTimer(self, due: Sys.now() + delay.nanoseconds, job)
-    if isCurrent { timers.insert(timer) } else { submit { self.timers.insert(timer) } }
+    let timer = ScheduledTimer(self, job)
+    let due = Sys.now() + delay.nanoseconds
+    if isCurrent {
+      timers.insert(timer, due: due)
+    } else {
+      submit { if !timer.isCancelled { self.timers.insert(timer, due: due) } }
+    }
     return timer
   }
 
   /// The same for what is confined to the loop.
   func scheduleHere(nanoseconds delay: Int64, _ job: @escaping () -> Void) -> ScheduledTimer {
-    let timer = ScheduledTimer(self, due: now + delay, job)
-    timers.insert(timer)
+    let timer = ScheduledTimer(self, job)
+    timers.insert(timer, due: now + delay)
     return timer
   }
 
@@ -182,7 +187,7 @@ package final class EventLoop: @unchecked Sendable {
       }
       now = Sys.now()
       let goesOn = runJobs()
-      while let timer = timers.popDue(now) { TimerHeap.fire(timer) }
+      while let event = timers.popDue(now) { event.isDue() }
       flush()
       guard goesOn else { break }
     }

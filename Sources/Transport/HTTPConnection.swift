@@ -2,7 +2,7 @@ internal import Wire
 
 /// One HTTP connection of a server: reads requests and has them answered in order. Belongs to its
 /// loop.
-final class HTTPConnection: ChannelDelegate {
+final class HTTPConnection: ChannelDelegate, ServedConnection {
   let channel: Channel
   let server: HTTPServer
   private let shard: HTTPServerShard
@@ -11,7 +11,8 @@ final class HTTPConnection: ChannelDelegate {
   private var body: [UInt8] = []
   /// The request being answered; the next one waits for its end.
   private(set) var exchange: HTTPExchange?
-  private(set) var webSocket: WebSocketConnection?
+  /// What took the connection over; this object is given up then.
+  private var webSocket: WebSocketConnection?
   /// Input that came while a request was being answered, or while answers waited to be read.
   private var held: [UInt8] = []
   private var isProcessing = false
@@ -151,7 +152,8 @@ final class HTTPConnection: ChannelDelegate {
     deadline.end()
     channel.delegate = webSocket
     channel.resumeReading()
-    webSocket.begin { [self] in server.ended(self, shard) }
+    shard.connections[ObjectIdentifier(channel)] = webSocket
+    webSocket.begin(in: shard)
     guard !isProcessing else { return }
     var input = held
     held = []
@@ -182,12 +184,14 @@ final class HTTPConnection: ChannelDelegate {
     channel.close()
   }
 
-  /// Ends the connection when nothing runs on it, else after the current exchange.
-  func wind(down: Bool) {
-    isWindingDown = down
-    if let webSocket { return webSocket.close(code: 1001, reason: "server is shutting down") }
+  var isIdle: Bool { exchange == nil }
+
+  func windDown() {
+    isWindingDown = true
     if exchange == nil { channel.close() }
   }
+
+  func reset() { channel.reset() }
 
   func channelEOF() {
     hasEOF = true
@@ -204,7 +208,7 @@ final class HTTPConnection: ChannelDelegate {
     let last = exchange
     exchange = nil
     last?.peerLeft()
-    server.ended(self, shard)
+    shard.ended(channel)
   }
 
   // MARK: Time limits

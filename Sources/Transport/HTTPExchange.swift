@@ -105,7 +105,7 @@ package final class HTTPExchange: @unchecked Sendable {
       return nil
     case .accept(let head, let chosen):
       let webSocket = WebSocketConnection(
-        loop: loop, remote: remote, request: request.head, subprotocol: chosen, options: options)
+        loop: loop, remote: remote, subprotocol: chosen, options: options)
       hop {
         guard $0.state == .waiting, let connection = $0.connection, connection.channel.isOpen else {
           return webSocket.neverBegan(handler(webSocket))

@@ -42,7 +42,7 @@ package final class HTTPServer: Sendable {
   private let onConnect: @Sendable (HTTPConnectionHandle) -> ConnectDecision
   private let shards: [HTTPServerShard]
   private let accepted = Atomic<Int>(0)
-  private let open = Atomic<Int>(0)
+  private let open = OpenCount()
   private let isDraining = Atomic<Bool>(false)
 
   /// `handler` is called on the connection's loop for each complete request; `onConnect` at each
@@ -56,11 +56,11 @@ package final class HTTPServer: Sendable {
     self.options = options
     self.onConnect = onConnect
     self.handler = handler
-    shards = (loops.isEmpty ? [listener.loop] : loops).map { HTTPServerShard($0) }
+    shards = (loops.isEmpty ? [listener.loop] : loops).map { [open] in HTTPServerShard($0, open: open) }
   }
 
   package var port: UInt16 { listener.port }
-  package var connectionCount: Int { open.load(ordering: .relaxed) }
+  package var connectionCount: Int { open.value.load(ordering: .relaxed) }
 
   /// Starts accepting.
   package func start() {
@@ -77,24 +77,17 @@ package final class HTTPServer: Sendable {
 
   private func begin(_ fd: Int32, _ handle: HTTPConnectionHandle, _ shard: HTTPServerShard) {
     var decision = onConnect(handle)
-    let isFull = open.wrappingAdd(1, ordering: .relaxed).newValue > options.maxConnections
+    let isFull = open.value.wrappingAdd(1, ordering: .relaxed).newValue > options.maxConnections
     if case .serve = decision, isFull || isDraining.load(ordering: .relaxed) { decision = .refuse }
     let channel = Channel(fd, loop: shard.loop, remote: handle.remote)
     if case .reset = decision {
-      open.wrappingSubtract(1, ordering: .relaxed)
+      open.value.wrappingSubtract(1, ordering: .relaxed)
       return channel.reset()
     }
     let connection = HTTPConnection(channel, server: self, shard: shard)
-    shard.connections[ObjectIdentifier(connection)] = connection
+    shard.connections[ObjectIdentifier(channel)] = connection
     guard connection.start() else { return }
     if case .refuse = decision { connection.refuse(isFull ? "too many connections" : "shutting down") }
-  }
-
-  func ended(_ connection: HTTPConnection, _ shard: HTTPServerShard) {
-    guard shard.connections.removeValue(forKey: ObjectIdentifier(connection)) != nil else { return }
-    open.wrappingSubtract(1, ordering: .relaxed)
-    shard.left(ObjectIdentifier(connection))
-    if shard.connections.isEmpty { shard.emptied() }
   }
 
   /// From now on new connections are answered 503; the existing ones are served.
@@ -121,30 +114,51 @@ package final class HTTPServer: Sendable {
   }
 }
 
+/// How many connections a server has on all its loops.
+final class OpenCount: Sendable {
+  let value = Atomic<Int>(0)
+}
+
+/// What serves a connection: HTTP first, and a WebSocket after an upgrade.
+protocol ServedConnection: AnyObject {
+  /// Whether nothing runs on it that is to be waited for.
+  var isIdle: Bool { get }
+  /// Ends the connection when nothing runs on it, else after what does.
+  func windDown()
+  /// Cuts it.
+  func reset()
+}
+
 /// The connections of a server on one loop.
 final class HTTPServerShard: @unchecked Sendable {
   // Invariant: everything mutable is used only on `loop`.
   let loop: EventLoop
-  var connections: [ObjectIdentifier: HTTPConnection] = [:]
+  /// By their channels, which outlive an upgrade.
+  var connections: [ObjectIdentifier: any ServedConnection] = [:]
+  private let open: OpenCount
   private var whenEmpty: [CheckedContinuation<Void, Never>] = []
   /// Who waits for the end of certain connections.
   private var departures: [Int: (waiting: Set<ObjectIdentifier>, done: @Sendable () -> Void)] = [:]
   private var nextDeparture = 0
 
-  init(_ loop: EventLoop) { self.loop = loop }
+  init(_ loop: EventLoop, open: OpenCount) {
+    self.loop = loop
+    self.open = open
+  }
 
-  func emptied() {
+  /// Called when a connection has ended, once or more often.
+  func ended(_ channel: Channel) {
+    let place = ObjectIdentifier(channel)
+    guard connections.removeValue(forKey: place) != nil else { return }
+    open.value.wrappingSubtract(1, ordering: .relaxed)
+    for number in Array(departures.keys) {
+      departures[number]?.waiting.remove(place)
+      if departures[number]?.waiting.isEmpty == true { depart(number) }
+    }
+    guard connections.isEmpty else { return }
     let waiting = whenEmpty
     whenEmpty = []
     for continuation in waiting { continuation.resume() }
-  }
-
-  /// Called when a connection has ended.
-  func left(_ connection: ObjectIdentifier) {
-    for number in Array(departures.keys) {
-      departures[number]?.waiting.remove(connection)
-      if departures[number]?.waiting.isEmpty == true { depart(number) }
-    }
   }
 
   private func depart(_ number: Int) {
@@ -153,10 +167,10 @@ final class HTTPServerShard: @unchecked Sendable {
 
   func closeIdle(within limit: Duration, then done: @escaping @Sendable () -> Void) {
     let isTaken = loop.run {
-      let idle = self.connections.values.filter { $0.exchange == nil }
-      for connection in Array(self.connections.values) { connection.wind(down: true) }
+      let idle = self.connections.filter { $0.value.isIdle }.keys
+      for connection in Array(self.connections.values) { connection.windDown() }
       // Closing may already have ended some.
-      let waiting = Set(idle.map(ObjectIdentifier.init)).intersection(self.connections.keys)
+      let waiting = Set(idle).intersection(self.connections.keys)
       guard !waiting.isEmpty, limit > .zero else { return done() }
       let number = self.nextDeparture
       self.nextDeparture += 1
@@ -169,11 +183,11 @@ final class HTTPServerShard: @unchecked Sendable {
   func stop(within limit: Duration) async {
     await withCheckedContinuation { continuation in
       let isTaken = loop.run {
-        for connection in Array(self.connections.values) { connection.wind(down: true) }
+        for connection in Array(self.connections.values) { connection.windDown() }
         guard !self.connections.isEmpty else { return continuation.resume() }
         self.whenEmpty.append(continuation)
         self.loop.schedule(after: limit) {
-          for connection in Array(self.connections.values) { connection.channel.reset() }
+          for connection in Array(self.connections.values) { connection.reset() }
         }
       }
       if !isTaken { continuation.resume() }

@@ -1,15 +1,23 @@
-/// A job that waits for its time on a loop.
-package final class ScheduledTimer: @unchecked Sendable {
-  // Invariant: everything mutable here is touched only on `loop`.
-  private unowned let loop: EventLoop
-  fileprivate(set) var due: Int64
+/// What waits for its time on a loop. Belongs to the loop; a subclass says what happens then.
+package class TimedEvent: @unchecked Sendable {
+  // Invariant: everything here is touched only on the loop in whose heap it waits, or before.
+  /// Nanoseconds of `EventLoop.clock`.
+  fileprivate(set) final var due: Int64 = 0
   /// The place in the loop's heap, -1 outside it.
-  fileprivate var place = -1
-  fileprivate var job: (() -> Void)?
+  fileprivate final var place = -1
 
-  init(_ loop: EventLoop, due: Int64, _ job: @escaping () -> Void) {
+  /// Called on the loop when the time has come; the event is out of the heap then.
+  func isDue() {}
+}
+
+/// A job that waits for its time on a loop.
+package final class ScheduledTimer: TimedEvent, @unchecked Sendable {
+  // Invariant: `job` is touched only on `loop`.
+  private unowned let loop: EventLoop
+  private var job: (() -> Void)?
+
+  init(_ loop: EventLoop, _ job: @escaping () -> Void) {
     self.loop = loop
-    self.due = due
     self.job = job
   }
 
@@ -18,60 +26,58 @@ package final class ScheduledTimer: @unchecked Sendable {
     if loop.isCurrent { remove() } else { loop.submit { self.remove() } }
   }
 
+  var isCancelled: Bool { job == nil }
+
   private func remove() {
     job = nil
     loop.timers.remove(self)
   }
 
-  fileprivate func run() {
+  override func isDue() {
     let job = job
     self.job = nil
     job?()
   }
-
-  fileprivate var isCancelled: Bool { job == nil }
 }
 
-/// The timers of a loop, soonest first: a binary heap in which each timer knows its place.
+/// What waits on a loop, soonest first: a binary heap in which each event knows its place.
 struct TimerHeap {
-  private var heap: [ScheduledTimer] = []
+  private var heap: [TimedEvent] = []
 
   var soonest: Int64? { heap.first?.due }
 
-  mutating func insert(_ timer: ScheduledTimer) {
-    guard !timer.isCancelled else { return }
-    timer.place = heap.count
-    heap.append(timer)
-    rise(timer.place)
+  /// Puts `event` in, or in another place if it is in already.
+  mutating func insert(_ event: TimedEvent, due: Int64) {
+    remove(event)
+    event.due = due
+    event.place = heap.count
+    heap.append(event)
+    rise(event.place)
   }
 
-  mutating func remove(_ timer: ScheduledTimer) {
-    let place = timer.place
+  mutating func remove(_ event: TimedEvent) {
+    let place = event.place
     guard place >= 0 else { return }
     swap(place, heap.count - 1)
     heap.removeLast()
-    timer.place = -1
+    event.place = -1
     guard place < heap.count else { return }
     rise(place)
     sink(place)
   }
 
-  /// The first timer if its time has come.
-  mutating func popDue(_ now: Int64) -> ScheduledTimer? {
+  /// The first event if its time has come.
+  mutating func popDue(_ now: Int64) -> TimedEvent? {
     guard let first = heap.first, first.due <= now else { return nil }
     remove(first)
     return first
   }
 
+  /// What is left will not happen.
   mutating func removeAll() {
-    for timer in heap {
-      timer.place = -1
-      timer.job = nil
-    }
+    for event in heap { event.place = -1 }
     heap.removeAll()
   }
-
-  static func fire(_ timer: ScheduledTimer) { timer.run() }
 
   private mutating func swap(_ a: Int, _ b: Int) {
     guard a != b else { return }

@@ -32,36 +32,40 @@ package struct WebSocketOptions: Sendable {
 
 /// The server's side of a WebSocket. Every method may be called from any thread; on the loop it
 /// acts at once, and what is sent during one readable event leaves in one system call.
-package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
+///
+/// There may be thousands that only wait, so it is small: what the handshake needed is gone, bytes
+/// come in the loop's buffer, and it waits in the loop's heap of timers itself.
+package final class WebSocketConnection: TimedEvent, ChannelDelegate, ServedConnection, @unchecked Sendable {
   // Invariant: the lets never change; everything else is used only on `loop`.
   package let loop: EventLoop
   package let remote: String
-  package let request: HTTPRequestHead
   package let subprotocol: String?
-  package let options: WebSocketOptions
 
+  private let maxUnsentBytes: Int
+  /// Nanoseconds; `pingInterval` is 0 for never.
+  private let pingInterval: Int64
+  private let pongTimeout: Int64
+  private let closeTimeout: Int64
   private var channel: Channel?
   private var machine: WebSocketMachine
   private var handler: (any WebSocketHandler)?
-  private var ended: (() -> Void)?
+  private var shard: HTTPServerShard?
   private var isPaused = false
   private var isReading = false
   /// Input that came before a pause and has not been looked at.
   private var held: [UInt8] = []
   private var lastHeard: Int64 = 0
-  private var pinged: Int64?
-  private var timer: ScheduledTimer?
-  private var closeTimer: ScheduledTimer?
+  /// When a silent peer was pinged; 0 if it was not.
+  private var pinged: Int64 = 0
 
-  init(
-    loop: EventLoop, remote: String, request: HTTPRequestHead, subprotocol: String?,
-    options: WebSocketOptions
-  ) {
+  init(loop: EventLoop, remote: String, subprotocol: String?, options: WebSocketOptions) {
     self.loop = loop
     self.remote = remote
-    self.request = request
     self.subprotocol = subprotocol
-    self.options = options
+    maxUnsentBytes = options.maxUnsentBytes
+    pingInterval = options.pingInterval?.nanoseconds ?? 0
+    pongTimeout = options.pongTimeout.nanoseconds
+    closeTimeout = options.closeTimeout.nanoseconds
     machine = WebSocketMachine(role: .server, maxMessageBytes: options.maxMessageBytes)
   }
 
@@ -75,8 +79,8 @@ package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
   /// From here on what is sent goes out behind the 101.
   func attach(_ channel: Channel) { self.channel = channel }
 
-  func begin(ended: @escaping () -> Void) {
-    self.ended = ended
+  func begin(in shard: HTTPServerShard) {
+    self.shard = shard
     lastHeard = loop.now
     if isPaused { channel?.pauseReading() }
     watchSilence()
@@ -99,7 +103,19 @@ package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
   /// Sends a message from the loop without a copy of its own.
   package func sendHere(_ kind: WebSocketMessageKind, _ bytes: UnsafeRawBufferPointer) {
     precondition(loop.isCurrent, "sendHere is for the connection's loop")
-    queue(kind == .text ? .text : .binary, bytes)
+    switch kind {
+    case .text: queue(.text, bytes)
+    case .binary: queue(.binary, bytes)
+    }
+  }
+
+  /// Sends a text message of `count` bytes from the loop; `fill` writes all of them where they are
+  /// sent from.
+  package func sendHere(count: Int, fill: (UnsafeMutableRawBufferPointer) -> Void) {
+    precondition(loop.isCurrent, "sendHere is for the connection's loop")
+    guard let channel else { return }
+    channel.withOutput { machine.send(.text, count: count, to: &$0, fill: fill) }
+    checkUnsent(channel)
   }
 
   private func queue(_ opcode: WebSocketOpcode, _ bytes: UnsafeRawBufferPointer) {
@@ -110,10 +126,10 @@ package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
 
   /// Gives up on a peer that does not read what is sent to it.
   private func checkUnsent(_ channel: Channel) {
-    guard channel.unsent > options.maxUnsentBytes else { return }
+    guard channel.unsent > maxUnsentBytes else { return }
     channel.flushNow()
-    guard channel.unsent > options.maxUnsentBytes else { return }
-    let reason = "more than \(options.maxUnsentBytes) bytes unsent"
+    guard channel.unsent > maxUnsentBytes else { return }
+    let reason = "more than \(maxUnsentBytes) bytes unsent"
     channel.withOutput { machine.sendClose(code: 1008, reason: reason, to: &$0) }
     end(code: 1008, reason: reason, clean: false)
     channel.close()
@@ -129,13 +145,13 @@ package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
       channel.withOutput { self.machine.sendClose(code: code, reason: reason, to: &$0) }
       // The peer's Close must get through.
       self.resumeReading()
-      self.closeTimer = self.loop.scheduleHere(nanoseconds: self.options.closeTimeout.nanoseconds) {
-        [weak self] in
-        self?.end(code: nil, reason: "close was not answered in time", clean: false)
-        self?.channel?.close()
-      }
+      self.loop.timers.insert(self, due: self.loop.now + self.closeTimeout)
     }
   }
+
+  var isIdle: Bool { true }
+
+  func windDown() { close(code: 1001, reason: "server is shutting down") }
 
   /// Cuts the connection with RST.
   package func reset() {
@@ -215,17 +231,13 @@ package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
     var reason = "the connection was closed"
     if case .reset(let cut) = cause { reason = cut }
     end(code: nil, reason: reason, clean: false)
+    if let channel { shard?.ended(channel) }
     channel = nil
-    let ended = ended
-    self.ended = nil
-    ended?()
+    shard = nil
   }
 
   private func end(code: UInt16?, reason: String, clean: Bool) {
-    timer?.cancel()
-    timer = nil
-    closeTimer?.cancel()
-    closeTimer = nil
+    loop.timers.remove(self)
     let handler = handler
     self.handler = nil
     handler?.onClose(code: code, reason: reason, clean: clean, on: self)
@@ -234,24 +246,26 @@ package final class WebSocketConnection: ChannelDelegate, @unchecked Sendable {
   // MARK: Silence
 
   private func watchSilence() {
-    guard let interval = options.pingInterval?.nanoseconds else { return }
-    let due = pinged.map { $0 + options.pongTimeout.nanoseconds } ?? (lastHeard + interval)
-    timer = loop.scheduleHere(nanoseconds: max(0, due - loop.now)) { [weak self] in
-      self?.silenceIsUp(interval)
-    }
+    guard pingInterval > 0 else { return }
+    let due = pinged > 0 ? pinged + pongTimeout : lastHeard + pingInterval
+    loop.timers.insert(self, due: max(due, loop.now))
   }
 
-  private func silenceIsUp(_ interval: Int64) {
-    timer = nil
+  /// The peer has been silent for a time, or has not answered our Close.
+  override func isDue() {
     guard let channel, channel.isOpen else { return }
-    if let since = pinged, lastHeard <= since, !isPaused {
-      let reason = "no answer to ping within \(options.pongTimeout)"
+    if machine.hasSentClose {
+      end(code: nil, reason: "close was not answered in time", clean: false)
+      return channel.close()
+    }
+    if pinged > 0, lastHeard <= pinged, !isPaused {
+      let reason = "no answer to ping within \(Duration.nanoseconds(pongTimeout))"
       channel.withOutput { machine.sendClose(code: 1011, reason: reason, to: &$0) }
       end(code: nil, reason: reason, clean: false)
       return channel.close()
     }
-    pinged = nil
-    if loop.now - lastHeard >= interval {
+    pinged = 0
+    if loop.now - lastHeard >= pingInterval {
       pinged = loop.now
       queue(.ping, UnsafeRawBufferPointer(start: nil, count: 0))
     }

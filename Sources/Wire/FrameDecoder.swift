@@ -164,7 +164,7 @@ package struct FrameCollector: Sendable {
         return frames
       }
       if let mask = frame.header.mask {
-        frame.payload.withUnsafeMutableBytes { FrameMask.apply(mask, to: $0) }
+        _ = frame.payload.withUnsafeMutableBytes { FrameMask.apply(mask, to: $0) }
       }
       frames.append(frame)
     }
@@ -173,21 +173,37 @@ package struct FrameCollector: Sendable {
 
 /// Masking (RFC 6455 §5.3): the same operation masks and unmasks.
 package enum FrameMask {
-  /// `phase` is the number of payload bytes already done.
-  package static func apply(_ mask: UInt32, to bytes: UnsafeMutableRawBufferPointer, phase: Int = 0) {
+  /// Masks or unmasks in place; tells whether all that came out is ASCII.
+  ///
+  /// - Parameter phase: the number of payload bytes already done.
+  @discardableResult
+  package static func apply(_ mask: UInt32, to bytes: UnsafeMutableRawBufferPointer, phase: Int = 0) -> Bool {
     let turn = UInt32(phase & 3) * 8
     let key = turn == 0 ? mask : mask >> turn | mask << (32 - turn)
     let wide = (UInt64(key) | UInt64(key) << 32).littleEndian
     let count = bytes.count
+    var seen: UInt64 = 0
     var index = 0
     while index + 8 <= count {
-      let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self)
-      bytes.storeBytes(of: word ^ wide, toByteOffset: index, as: UInt64.self)
+      let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self) ^ wide
+      bytes.storeBytes(of: word, toByteOffset: index, as: UInt64.self)
+      seen |= word
       index += 8
     }
+    if index + 4 <= count {
+      let word = bytes.loadUnaligned(fromByteOffset: index, as: UInt32.self) ^ key.littleEndian
+      bytes.storeBytes(of: word, toByteOffset: index, as: UInt32.self)
+      seen |= UInt64(word)
+      index += 4
+    }
+    var shift: UInt32 = 0
     while index < count {
-      bytes[index] ^= UInt8(truncatingIfNeeded: key >> (8 * UInt32(index & 3)))
+      let byte = bytes[index] ^ UInt8(truncatingIfNeeded: key &>> shift)
+      bytes[index] = byte
+      seen |= UInt64(byte)
+      shift += 8
       index += 1
     }
+    return seen & 0x8080_8080_8080_8080 == 0
   }
 }

@@ -4,9 +4,42 @@ package enum FrameEncoder {
     _ opcode: WebSocketOpcode, _ payload: UnsafeRawBufferPointer, fin: Bool = true,
     mask: UInt32? = nil, to bytes: inout [UInt8]
   ) {
+    guard let mask else {
+      return append(opcode, count: payload.count, fin: fin, to: &bytes) { $0.copyMemory(from: payload) }
+    }
     bytes.append((fin ? 0x80 : 0) | opcode.rawValue)
-    appendLength(UInt64(payload.count), form: .shortest, masked: mask != nil, to: &bytes)
+    appendLength(UInt64(payload.count), form: .shortest, masked: true, to: &bytes)
     appendPayload(payload, mask: mask, to: &bytes)
+  }
+
+  /// A frame of a server whose payload is written where it is sent from, without a copy before.
+  ///
+  /// - Parameters:
+  ///   - count: bytes of payload.
+  ///   - fill: writes all of them.
+  package static func append(
+    _ opcode: WebSocketOpcode, count: Int, fin: Bool = true, to bytes: inout [UInt8],
+    fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    let first = (fin ? 0x80 : 0) | opcode.rawValue
+    let header = count < 126 ? 2 : count <= 0xFFFF ? 4 : 10
+    bytes.append(addingCapacity: header + count) { span in
+      span.withUnsafeMutableBufferPointer { free, used in
+        let memory = UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(free)[used...])
+        memory[0] = first
+        switch header {
+        case 2: memory[1] = UInt8(count)
+        case 4:
+          memory[1] = 126
+          memory.storeBytes(of: UInt16(count).bigEndian, toByteOffset: 2, as: UInt16.self)
+        default:
+          memory[1] = 127
+          memory.storeBytes(of: UInt64(count).bigEndian, toByteOffset: 2, as: UInt64.self)
+        }
+        fill(UnsafeMutableRawBufferPointer(rebasing: memory[header..<(header + count)]))
+        used += header + count
+      }
+    }
   }
 
   package static func append(
@@ -99,7 +132,7 @@ package enum FrameEncoder {
     for shift: UInt32 in [0, 8, 16, 24] { bytes.append(UInt8(truncatingIfNeeded: mask >> shift)) }
     let start = bytes.count
     bytes.append(contentsOf: payload)
-    bytes.withUnsafeMutableBytes {
+    _ = bytes.withUnsafeMutableBytes {
       FrameMask.apply(mask, to: UnsafeMutableRawBufferPointer(rebasing: $0[start...]))
     }
   }

@@ -69,12 +69,23 @@ package struct WebSocketMachine: ~Copyable {
       if kind == nil { message.removeAll() }
     }
     do {
+      if let message = try wholeText(input, &offset) { return message }
       return try step(input, &offset, &output)
     } catch {
       isOver = true
       sendClose(code: error.code, reason: error.message, to: &output)
       return .failure(error)
     }
+  }
+
+  /// Appends a server's frame whose payload `fill` writes in place, unless a Close was sent.
+  package mutating func send(
+    _ opcode: WebSocketOpcode, count: Int, to output: inout [UInt8],
+    fill: (UnsafeMutableRawBufferPointer) -> Void
+  ) {
+    precondition(role == .server, "a client's payload has to be masked")
+    guard !hasSentClose else { return }
+    FrameEncoder.append(opcode, count: count, to: &output, fill: fill)
   }
 
   /// Appends a frame unless a Close was sent.
@@ -94,6 +105,29 @@ package struct WebSocketMachine: ~Copyable {
     hasSentClose = true
     FrameEncoder.appendClose(
       code: code, reason: reason, mask: role == .client ? newMask() : nil, to: &output)
+  }
+
+  /// What most frames are: a short text message of a client, all of it in the input. It is unmasked
+  /// and checked in one pass; nil, with nothing taken, for anything else.
+  @inline(__always)
+  private mutating func wholeText(
+    _ input: UnsafeMutableRawBufferPointer, _ offset: inout Int
+  ) throws(WebSocketFailure) -> Event? {
+    let left = input.count - offset
+    guard left >= 6, input[offset] == 0x81, kind == nil, frame == nil, case .server = role,
+      !decoder.isMidHeader
+    else { return nil }
+    let second = input[offset + 1]
+    let length = Int(second & 0x7F)
+    guard second & 0x80 != 0, length < 126, left >= 6 + length, length <= maxMessageBytes else { return nil }
+    let mask = UInt32(littleEndian: input.loadUnaligned(fromByteOffset: offset + 2, as: UInt32.self))
+    let payload = UnsafeMutableRawBufferPointer(rebasing: input[(offset + 6)..<(offset + 6 + length)])
+    offset += 6 + length
+    if !FrameMask.apply(mask, to: payload) {
+      var utf8 = UTF8Validator()
+      guard utf8.feed(UnsafeRawBufferPointer(payload)), utf8.isComplete else { throw Self.badText }
+    }
+    return .message(.text, UnsafeRawBufferPointer(payload))
   }
 
   private mutating func step(

@@ -64,17 +64,14 @@ struct EnvelopeScannerTests {
       let result: JSONValue = dialect == .bare ? "pong" : [:]
       var expected: [UInt8] = []
       Answer(dialect: dialect, id: id, outcome: .success(result)).write(to: &expected)
-      let idText = id.map(JSONWriter.bytes)
-      let resultText = JSONWriter.bytes(result)
-      var output = [UInt8](
-        repeating: 0, count: Answer.plainSize(id: idText?.count ?? 4, result: resultText.count))
-      let count = output.withUnsafeMutableBytes { output in
-        if let idText {
-          return idText.withUnsafeBytes { Answer.writePlain(dialect, id: $0, result: resultText, to: output) }
-        }
-        return Answer.writePlain(dialect, id: nil, result: resultText, to: output)
+      let answer = PlainAnswer(dialect, result: result)
+      let output = (id.map(JSONWriter.bytes) ?? []).withUnsafeBytes { idText in
+        let idText = id == nil ? nil : idText
+        var output = [UInt8](repeating: 0, count: answer.count(id: idText))
+        output.withUnsafeMutableBytes { answer.write(id: idText, to: $0) }
+        return output
       }
-      #expect(Array(output[..<count]) == expected)
+      #expect(output == expected)
     }
   }
 }

@@ -1,0 +1,53 @@
+package import JSON
+
+/// A success that is always the same but for the id: its text is made once, and an answer is three
+/// copies of bytes. There are a few for each process, whose texts live as long as it does.
+package struct PlainAnswer: @unchecked Sendable {
+  // Invariant: what the buffers point at is never changed and never given back.
+  /// The text before and behind the id.
+  private let before: UnsafeRawBufferPointer
+  private let behind: UnsafeRawBufferPointer
+  /// The whole text for a request without an id.
+  private let withoutID: UnsafeRawBufferPointer
+
+  /// - Parameter result: of every answer; the text is that of `Answer.write`.
+  package init(_ dialect: Dialect, result: JSONValue) {
+    func text(_ id: JSONValue?) -> [UInt8] {
+      var bytes: [UInt8] = []
+      Answer(dialect: dialect, id: id, outcome: .success(result)).write(to: &bytes)
+      return bytes
+    }
+    // Two ids tell where the id stands: the texts are the same up to it and from the end back to it.
+    let one = text(.int(1))
+    let two = text(.int(2))
+    let place = zip(one, two).prefix { $0 == $1 }.count
+    before = Self.kept(one[..<place])
+    behind = Self.kept(one[(place + 1)...])
+    withoutID = Self.kept(text(nil)[...])
+  }
+
+  private static func kept(_ bytes: ArraySlice<UInt8>) -> UnsafeRawBufferPointer {
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
+    memory.copyBytes(from: bytes)
+    return UnsafeRawBufferPointer(memory)
+  }
+
+  /// Bytes of the answer to a request with the id `id`.
+  @inline(__always)
+  package func count(id: UnsafeRawBufferPointer?) -> Int {
+    guard let id else { return withoutID.count }
+    return before.count + id.count + behind.count
+  }
+
+  /// Writes the answer.
+  ///
+  /// - Parameters:
+  ///   - id: its text as it was sent; nil for a request without one.
+  ///   - output: `count(id:)` bytes.
+  package func write(id: UnsafeRawBufferPointer?, to output: UnsafeMutableRawBufferPointer) {
+    guard let id else { return output.copyMemory(from: withoutID) }
+    output.copyMemory(from: before)
+    UnsafeMutableRawBufferPointer(rebasing: output[before.count...]).copyMemory(from: id)
+    UnsafeMutableRawBufferPointer(rebasing: output[(before.count + id.count)...]).copyMemory(from: behind)
+  }
+}
