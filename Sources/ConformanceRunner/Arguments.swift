@@ -13,16 +13,22 @@ struct Flag {
   var isRepeatable = false
 }
 
-/// The flags of a command line, by their names.
+/// The flags of a command line by their names, and what stands beside them.
 struct Arguments {
   private var values: [String: [String]] = [:]
+  private(set) var operands: [String] = []
 
-  init(_ words: [String], flags: [Flag], command: String) throws(UsageError) {
+  init(_ words: [String], of type: any Command.Type) throws(UsageError) {
+    let (flags, command) = (type.flags, type.name)
     var rest = words[...]
     while let word = rest.popFirst() {
       let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
       let name = parts.first ?? word
       guard name.hasPrefix("-") else {
+        if type.operand != nil {
+          operands.append(word)
+          continue
+        }
         throw UsageError(
           description: "unexpected argument \"\(word)\"; see omni-conformance \(command) --help")
       }

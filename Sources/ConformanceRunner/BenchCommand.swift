@@ -8,7 +8,44 @@ import Wire
 import YAML
 
 /// Measures how much an endpoint does, and how fast.
-struct BenchCommand {
+struct BenchCommand: Command {
+  static let name = "bench"
+  static let summary = "how many requests an endpoint answers, and how fast"
+  static let usage = "--target URL [flags]"
+  static let flags = [
+    Flag(name: "--target", value: "URL", summary: "the endpoint: ws://host:port"),
+    Flag(name: "--connections", value: "N", summary: "connections at one time (64)"),
+    Flag(
+      name: "--pipeline", value: "N",
+      summary: "requests that each connection keeps in flight (1); with --rate the most it may have (256)"),
+    Flag(
+      name: "--mix", value: "MIX",
+      summary: "methods and their weights (ping=1): ping, create_task, get_task_status"),
+    Flag(name: "--dialect", value: "NAME", summary: "jsonrpc (default) or bare"),
+    Flag(name: "--duration", value: "TIME", summary: "how long to measure (10s)"),
+    Flag(name: "--warmup", value: "TIME", summary: "how long to ask before that (1s)"),
+    Flag(name: "--rate", value: "N", summary: "send N requests a second in all, whatever the answers do"),
+    Flag(name: "--loops", value: "N", summary: "event loops of the generator, each on a thread (1)"),
+    Flag(name: "--output", value: "FILE", summary: "write the result as JSON"),
+  ]
+  static let about = """
+    Load an endpoint, check every answer, and tell throughput and latencies.
+    """
+  static let examples = """
+    How much it can do: a closed loop, in which each answer is followed by the next request:
+      omni-conformance bench --target ws://127.0.0.1:18765 --connections 64 --pipeline 16
+    How fast it answers under a load that does not wait for it; a latency counts from when the request
+    was due, so a stall is seen in all requests that it held up:
+      omni-conformance bench --target ws://127.0.0.1:18765 --rate 20000 --duration 30s
+    Tasks too, with wait: false, and their states; the endpoint does have them done by its models:
+      omni-conformance bench --target ws://127.0.0.1:18765 --mix ping=8,create_task=1,get_task_status=1
+    For a machine to compare:
+      omni-conformance bench --target ws://127.0.0.1:18765 --output bench.json
+
+    With OMNI_TOKEN set, it is sent as bearer token. Exit codes: 0 every answer was right, 1 some were
+    not or a connection was lost, 2 usage, 3 the target could not be reached. Read docs/bench.md.
+    """
+
   private let plan: BenchPlan
   private let output: String?
 

@@ -4,7 +4,25 @@ import ProtocolSpec
 import Transport
 
 /// Checks the server of this kit behind a mock backend.
-struct DemoCommand {
+struct DemoCommand: Command {
+  static let name = "demo"
+  static let summary = "check the server of this kit, with a mock backend; nothing to set up"
+  static let usage = "[flags]"
+  static let flags =
+    [
+      Flag(name: "--server", value: "PATH", summary: "the server; default: omni-server beside this program"),
+      Flag(name: "--mock", value: "PATH", summary: "the mock; default: mock-litellm beside this program"),
+    ] + CommonFlags.playing + CommonFlags.selection
+  static let about = """
+    Start mock-litellm and omni-server on free ports with a temporary folder, play every transcript
+    of the profile, stop both.
+    """
+  static let examples = """
+      omni-conformance demo
+      omni-conformance demo --run 'tasks/*' --verbose
+      omni-conformance demo --server ./my-build/omni-server --output results.json
+    """
+
   private let arguments: Arguments
 
   init(_ arguments: Arguments) { self.arguments = arguments }

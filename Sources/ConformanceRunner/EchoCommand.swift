@@ -2,7 +2,23 @@ import Transport
 
 /// Plays the client that an Autobahn fuzzing server judges: asks how many cases there are, echoes
 /// through each, and has the report written.
-struct EchoCommand {
+struct EchoCommand: Command {
+  static let name = "echo"
+  static let summary = "let a WebSocket test suite check the client that this program connects with"
+  static let usage = "--url URL [flags]"
+  static let flags = [
+    Flag(name: "--url", value: "URL", summary: "where the suite listens: ws://host:port"),
+    Flag(name: "--agent", value: "NAME", summary: "the name in its report; the default is omni"),
+  ]
+  static let about = """
+    Answer every message of every case of an Autobahn fuzzing server with itself, so that it judges
+    the WebSocket client of this program.
+    """
+  static let examples = """
+      wstest -m fuzzingserver -s fuzzingserver.json
+      omni-conformance echo --url ws://127.0.0.1:9001
+    """
+
   private let arguments: Arguments
   /// Of messages; the longest of the suite has 16 MiB.
   private static let maxBytes = 64 << 20

@@ -2,7 +2,20 @@ import Conformance
 import ProtocolSpec
 import YAML
 
-struct ListCommand {
+struct ListCommand: Command {
+  static let name = "list"
+  static let summary = "the cases, their level and what they cover"
+  static let usage = "[flags]"
+  static let flags = CommonFlags.selection
+  static let about = """
+    List the cases with their level and what they cover.
+    """
+  static let examples = """
+      omni-conformance list
+      omni-conformance list --run '*500*'
+      omni-conformance list --fixtures Fixtures --profile deployed
+    """
+
   private let arguments: Arguments
 
   init(_ arguments: Arguments) { self.arguments = arguments }

@@ -23,28 +23,17 @@ struct Program {
     }
     let rest = Array(words.dropFirst())
     let wantsHelp = rest.contains("--help") || rest.contains("-h")
+    if let type = Commands.named(command) {
+      if wantsHelp { return Output.help(type.help) }
+      return try await type.init(Arguments(rest, of: type)).run()
+    }
     switch command {
-    case "run":
-      if wantsHelp { return Output.help(Help.runText) }
-      return try await RunCommand(Arguments(rest, flags: Help.run, command: command)).run()
-    case "demo":
-      if wantsHelp { return Output.help(Help.demoText) }
-      return try await DemoCommand(Arguments(rest, flags: Help.demo, command: command)).run()
-    case "list":
-      if wantsHelp { return Output.help(Help.listText) }
-      return try ListCommand(Arguments(rest, flags: Help.selection, command: command)).run()
-    case "echo":
-      if wantsHelp { return Output.help(Help.echoText) }
-      return try await EchoCommand(Arguments(rest, flags: Help.echo, command: command)).run()
-    case "bench":
-      if wantsHelp { return Output.help(Help.benchText) }
-      return try await BenchCommand(Arguments(rest, flags: Help.bench, command: command)).run()
     case "help", "--help", "-h": return Output.help(Help.top)
     case "--version":
       let spec = try Specification.load()
       return Output.help("omni-conformance \(kitVersion), protocol \(spec.overview.revision)\n")
     default:
-      let message = unknown("command", command, known: ["run", "demo", "list", "bench", "echo", "help"])
+      let message = unknown("command", command, known: Commands.all.map { $0.name } + ["help"])
       throw UsageError(description: "\(message); see omni-conformance --help")
     }
   }

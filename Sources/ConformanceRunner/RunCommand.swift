@@ -4,7 +4,41 @@ import ProtocolSpec
 import Transport
 import YAML
 
-struct RunCommand {
+struct RunCommand: Command {
+  static let name = "run"
+  static let summary = "check an endpoint of yours"
+  static let usage = "(--target URL | --target-file FILE) [flags]"
+  static let flags =
+    [
+      Flag(name: "--target", value: "URL", summary: "an endpoint that runs already: ws://host:port"),
+      Flag(
+        name: "--target-file", value: "FILE",
+        summary: "an endpoint that the runner starts, and what it offers"),
+      Flag(
+        name: "--mock", value: "URL|PROGRAM",
+        summary: "admin address of mock-litellm, or the program to start"),
+    ] + CommonFlags.playing + CommonFlags.selection
+  static let about = """
+    Play the transcripts against an endpoint.
+    """
+  static let examples = """
+    An endpoint that runs already; cases that need more than its address are not applicable:
+      omni-conformance run --target ws://127.0.0.1:18765
+    The same, with mock-litellm as its LiteLLM, so that faults can be played:
+      omni-conformance run --target ws://127.0.0.1:18765 --mock http://127.0.0.1:4009
+    One case again, as the last failure told:
+      omni-conformance run --target ws://127.0.0.1:18765 --run tasks/create-poll-complete --seed 4021
+    An endpoint that the runner starts, stops and restarts:
+      omni-conformance run --target-file target.yaml --mock .build/debug/mock-litellm
+
+    target.yaml:
+      url: ws://127.0.0.1:${port}
+      start: {argv: [my-orchestrator, --port, "${port}"], ready: "http://127.0.0.1:${port}/readyz", within: 20s}
+      restart: {signal: KILL}              # or TERM, or {argv: [docker, restart, orchestrator]}
+      environment: {LITELLM_URL: "${mock.litellm}", DIRECT_API_URL: "${mock.direct}", OMNI_DATA: "${data}"}
+      capabilities: [bare, jsonrpc, http, faults, restart, environment, idempotency]
+    """
+
   private let arguments: Arguments
 
   init(_ arguments: Arguments) { self.arguments = arguments }

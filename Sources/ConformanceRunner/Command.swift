@@ -1,0 +1,68 @@
+/// One of the things that this program does. What it says of itself makes `--help`, the completions
+/// of shells, and the list of all commands.
+protocol Command: SendableMetatype {
+  static var name: String { get }
+  /// Half a line, for the list of commands.
+  static var summary: String { get }
+  /// What follows the name: `--url URL [flags]`
+  static var usage: String { get }
+  static var flags: [Flag] { get }
+  /// What it takes beside flags, such as `FILE`; nil for nothing.
+  static var operand: String? { get }
+  static var about: String { get }
+  static var examples: String { get }
+
+  init(_ arguments: Arguments) throws
+  func run() async throws -> Int32
+}
+
+extension Command {
+  static var operand: String? { nil }
+
+  static var help: String {
+    """
+    \(about)
+
+    usage: omni-conformance \(name) \(usage)
+
+    \(Help.table(flags + [Flag(name: "--help", value: nil, summary: "this text")]))
+    \(examples)
+
+    """
+  }
+}
+
+/// The commands, in the order in which they are listed.
+enum Commands {
+  static var all: [any Command.Type] {
+    [
+      DemoCommand.self, RunCommand.self, ListCommand.self, BenchCommand.self, EchoCommand.self,
+    ]
+  }
+
+  static func named(_ name: String) -> (any Command.Type)? { all.first { $0.name == name } }
+}
+
+/// Flags of more than one command.
+enum CommonFlags {
+  /// Which cases.
+  static let selection = [
+    Flag(name: "--profile", value: "NAME", summary: "which contract: reference (default) or deployed"),
+    Flag(
+      name: "--run", value: "PATTERN", summary: "only cases like suite/case, * and ? allowed",
+      isRepeatable: true),
+    Flag(name: "--skip", value: "PATTERN", summary: "not these cases", isRepeatable: true),
+    Flag(
+      name: "--fixtures", value: "DIR", summary: "transcripts of this folder, not those inside the program"),
+    Flag(name: "--spec", value: "DIR", summary: "specification of this folder, not that inside the program"),
+  ]
+
+  /// How they are played.
+  static let playing = [
+    Flag(name: "--level", value: "LEVEL", summary: "what counts: must, should (default) or may"),
+    Flag(name: "--seed", value: "N", summary: "seed of generated values; the default is random and printed"),
+    Flag(name: "--slack", value: "X", summary: "multiply every time limit by X on a slow machine"),
+    Flag(name: "--output", value: "FILE", summary: "write the results as JSON"),
+    Flag(name: "--verbose", value: nil, summary: "a line for every case, and remarks"),
+  ]
+}
