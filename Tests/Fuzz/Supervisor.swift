@@ -13,7 +13,7 @@ struct Supervisor {
   ///   - limit: processor time in seconds that an input may take.
   ///   - cases: the folder where finds are kept, one folder a target.
   init(program: URL, seed: UInt64, limit: Double, cases: URL) throws {
-    let folder = FileManager.default.temporaryDirectory.appending(path: "omni-fuzz-\(getpid())-\(seed)")
+    let folder = FileManager.default.temporaryDirectory.appending(path: "omni-fuzz-\(UUID())")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     child = Child(program: program, folder: folder, patience: limit * 3 + 10)
     self.seed = seed
