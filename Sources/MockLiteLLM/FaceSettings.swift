@@ -1,3 +1,5 @@
+import ProtocolSpec
+
 /// What the faces have in common.
 struct FaceSettings: Sendable {
   static let defaultModels = ["claude-3-5-haiku", "claude-3-5-sonnet", "gpt-4o-mini"]

@@ -1,3 +1,5 @@
+import ProtocolSpec
+
 /// The headers LiteLLM puts on its answers, as recorded.
 enum LiteLLMHeaders {
   static let version = "1.106.2"

@@ -1,4 +1,5 @@
 import JSON
+import ProtocolSpec
 
 /// LiteLLM's endpoints that ask a model.
 struct LiteLLMInference {

@@ -1,3 +1,5 @@
+import ProtocolSpec
+
 /// An invariant that an input breaks.
 struct Finding: Error, Equatable, CustomStringConvertible {
   let description: String
@@ -76,7 +78,7 @@ extension FuzzTarget {
 
 /// How bytes arrive: whole, one at a time, and cut at places that depend on nothing but them.
 func pieces(of bytes: [UInt8]) -> [[ArraySlice<UInt8>]] {
-  var random = FuzzRandom(seed: hash(of: bytes))
+  var random = SeededGenerator(seed: hash(of: bytes))
   var cut: [ArraySlice<UInt8>] = []
   var rest = bytes[...]
   while !rest.isEmpty {
@@ -87,24 +89,9 @@ func pieces(of bytes: [UInt8]) -> [[ArraySlice<UInt8>]] {
   return [[bytes[...]], bytes.indices.map { bytes[$0...$0] }, cut]
 }
 
-/// FNV-1a, also the name of a stored case.
-func hash(of bytes: [UInt8]) -> UInt64 {
-  bytes.reduce(0xcbf2_9ce4_8422_2325) { ($0 ^ UInt64($1)) &* 0x100_0000_01b3 }
-}
+/// Also the name of a stored case.
+func hash(of bytes: [UInt8]) -> UInt64 { StableHash.of(bytes) }
 
-/// SplitMix64: the same seed gives the same inputs on every machine.
-struct FuzzRandom: RandomNumberGenerator {
-  private var state: UInt64
-
-  init(seed: UInt64) { state = seed }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9e37_79b9_7f4a_7c15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xbf58_476d_1ce4_e5b9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94d0_49bb_1331_11eb
-    return mixed ^ (mixed >> 31)
-  }
-
+extension SeededGenerator {
   mutating func chance(_ one: Int) -> Bool { Int.random(in: 0..<one, using: &self) == 0 }
 }

@@ -1,15 +1,16 @@
 import JSON
+import ProtocolSpec
 
 /// Makes new inputs out of old ones; the same seed and pool give the same inputs.
 struct Mutator {
-  private var random: FuzzRandom
+  private var random: SeededGenerator
   private let form: FuzzTarget.Form
   private let words: [[UInt8]]
   private let values: [JSONValue]
   private let maxBytes: Int
 
   init(seed: UInt64, form: FuzzTarget.Form, dictionary: [String]) {
-    random = FuzzRandom(seed: seed)
+    random = SeededGenerator(seed: seed)
     self.form = form
     // Bytes are fed one by one, and the limits of their readers are set small.
     maxBytes = form == .bytes ? 3 * 1024 : 16 * 1024
@@ -168,7 +169,7 @@ struct Mutator {
 }
 
 extension JSONObject {
-  fileprivate func randomElement(using random: inout FuzzRandom) -> Member? {
+  fileprivate func randomElement(using random: inout SeededGenerator) -> Member? {
     Array(self).randomElement(using: &random)
   }
 }

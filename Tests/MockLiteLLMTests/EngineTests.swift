@@ -29,16 +29,6 @@ struct EngineTests {
     return marks
   }
 
-  @Test("SplitMix64 as published")
-  func splitMix() {
-    var generator = SeededGenerator(seed: 1_234_567)
-    let words = (0..<3).map { _ in generator.next() }
-    #expect(
-      words == [
-        6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423,
-      ])
-  }
-
   @Test("rules happen in order, each as often as told")
   func order() throws {
     var engine = try engine(#"{"status":500,"times":2}"#, #"{"status":429,"times":1}"#)

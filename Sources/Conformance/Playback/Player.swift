@@ -51,7 +51,8 @@ package actor Player {
     self.loop = loop
     http = HTTPClient(loop: loop, keptPerHost: 0)
     bindings = Bindings(seed: settings.seed, secrets: settings.secrets)
-    bindings.random = SeededRandom(seed: settings.seed, name: transcript.id)
+    // The values of a case are its own, whatever other cases run with it.
+    bindings.random = SeededGenerator(seed: settings.seed ^ StableHash.of(transcript.id.utf8))
     log = WireLog(start: .now, masking: settings.masking)
     step = Step(
       place: transcript.place, connection: "", within: .seconds(2), notBefore: nil, level: transcript.level,

@@ -1,25 +1,7 @@
-/// A generator with the same sequence for the same seed on every machine (SplitMix64).
-struct SeededGenerator: RandomNumberGenerator {
-  private var state: UInt64
+import ProtocolSpec
 
-  init(seed: UInt64) { state = seed }
-
-  /// A sequence of its own for each of several users of one seed.
-  init(seed: UInt64, stream: String) {
-    // FNV-1a: the hash of the standard library differs from run to run.
-    let hash = stream.utf8.reduce(0xCBF2_9CE4_8422_2325 as UInt64) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
-    var mixed = SeededGenerator(seed: hash)
-    state = seed ^ mixed.next()
-  }
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
-  }
-
+/// What the mock makes of random numbers.
+extension SeededGenerator {
   /// A number from 0 up to, not including, 1.
   mutating func unit() -> Double { Double(next() >> 11) * 0x1p-53 }
 
