@@ -38,7 +38,7 @@ enum AnthropicBodies {
       ],
       ["type": "message_stop"],
     ]
-    return events.map { ServerSentEvent.named($0["type"]?.string ?? "", $0) }
+    return events.map { StreamEvent.named($0["type"]?.string ?? "", $0) }
   }
 
   private static func stopReason(_ completion: Completion) -> JSONValue {

@@ -1,4 +1,5 @@
 import JSON
+import Wire
 
 /// What the mock's model says to a request: the same for the same request, and short.
 struct Completion: Sendable {
@@ -55,18 +56,19 @@ struct Completion: Sendable {
   private static func tokens(of message: JSONValue) -> Int { 4 + (text(of: message).utf8.count + 3) / 4 }
 }
 
-/// Server-sent events (HTML Living Standard §9.2).
-enum ServerSentEvent {
-  static func data(_ value: JSONValue) -> [UInt8] {
-    Array("data: ".utf8) + JSONWriter.bytes(value) + Array("\n\n".utf8)
-  }
+/// The events of a stream, each with a JSON value for data.
+enum StreamEvent {
+  static func data(_ value: JSONValue) -> [UInt8] { event(JSONWriter.bytes(value)) }
+  static func named(_ name: String, _ value: JSONValue) -> [UInt8] { event(JSONWriter.bytes(value), name) }
 
-  static func named(_ name: String, _ value: JSONValue) -> [UInt8] {
-    Array("event: \(name)\n".utf8) + data(value)
-  }
-
-  static let done = Array("data: [DONE]\n\n".utf8)
+  static let done = event(Array("[DONE]".utf8))
 
   /// What a stream sends that a fault makes unreadable.
-  static let broken = Array("data: {\"id\":\"chatcmpl-\",\"choices\":[{\"delta\":{\"cont\n\n".utf8)
+  static let broken = event(Array(#"{"id":"chatcmpl-","choices":[{"delta":{"cont"#.utf8))
+
+  private static func event(_ data: [UInt8], _ name: String? = nil) -> [UInt8] {
+    var bytes: [UInt8] = []
+    ServerSentEventEncoder.append(data: data, event: name, to: &bytes)
+    return bytes
+  }
 }

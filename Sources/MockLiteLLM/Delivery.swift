@@ -53,7 +53,7 @@ enum Delivery {
       // Half of an object is never JSON; half of anything else may be.
       spoiled.content = .whole(
         body.first == UInt8(ascii: "{") && half.count > 1 ? half : Array("{\"id\":".utf8))
-    case .events(let events): spoiled.content = .events(Array(events.prefix(1)) + [ServerSentEvent.broken])
+    case .events(let events): spoiled.content = .events(Array(events.prefix(1)) + [StreamEvent.broken])
     }
     send(spoiled, on: exchange)
   }

@@ -30,7 +30,7 @@ enum OpenAIBodies {
     func chunk(_ delta: JSONValue, finish: String? = nil) -> [UInt8] {
       var choice: JSONValue = ["index": 0, "delta": delta]
       choice["finish_reason"] = finish.map(JSONValue.string)
-      return ServerSentEvent.data([
+      return StreamEvent.data([
         "id": .string(id), "object": "chat.completion.chunk", "created": .int(created),
         "model": .string(completion.model), "choices": [choice],
       ])
@@ -45,12 +45,12 @@ enum OpenAIBodies {
         "reasoning_tokens": 0, "text_tokens": .int(completion.completionTokens),
       ]
       events.append(
-        ServerSentEvent.data([
+        StreamEvent.data([
           "id": .string(id), "created": .int(created), "model": .string(completion.model),
           "object": "chat.completion.chunk", "choices": usageChoices, "usage": usage,
         ]))
     }
-    return events + [ServerSentEvent.done]
+    return events + [StreamEvent.done]
   }
 
   /// `{"error":{message,type,param,code}}`; LiteLLM's `code` is the status as a string.

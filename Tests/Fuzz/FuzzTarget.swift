@@ -21,7 +21,7 @@ struct FuzzTarget: Sendable {
   let check: @Sendable ([UInt8]) throws -> Shape
 
   static let all: [FuzzTarget] = [
-    .frames, .webSocket, .httpRequest, .httpResponse, .json, .yaml, .schema, .transcripts, .messages,
+    .frames, .webSocket, .httpRequest, .httpResponse, .events, .json, .yaml, .schema, .transcripts, .messages,
   ]
 
   static func named(_ name: String) -> FuzzTarget? { (all + planted).first { $0.name == name } }

@@ -1,4 +1,5 @@
 import Foundation
+import Wire
 
 #if canImport(Glibc)
   import Glibc
@@ -116,9 +117,15 @@ struct HTTPAnswer {
 
   var text: String { String(decoding: body, as: UTF8.self) }
 
-  /// The data lines of the events.
+  /// The data of the events.
   var events: [String] {
-    text.split(whereSeparator: \.isNewline).filter { $0.hasPrefix("data: ") }.map { String($0.dropFirst(6)) }
+    var parser = ServerSentEventParser()
+    var events: [String] = []
+    var offset = 0
+    body.withUnsafeBytes { bytes in
+      while case .message(let event)? = try? parser.next(bytes, &offset) { events.append(event.data) }
+    }
+    return events
   }
 
   private static func unchunk(_ bytes: [UInt8]) -> (body: [UInt8], isComplete: Bool) {
