@@ -26,8 +26,10 @@ struct Access: Sendable {
         status: 401, headers: ["WWW-Authenticate": "Bearer"],
         text: "a token is needed: Authorization: Bearer …, or subprotocol \(tokenPrefix)…")
     }
-    guard let origin = head.headers["Origin"] else { return nil }
-    if origins.contains(origin) || isSame(origin, host: head.headers["Host"] ?? "") { return nil }
+    let isAllowed = head.headers.values("Origin").allSatisfy { origin in
+      origins.contains(origin) || isSame(origin, host: head.authority)
+    }
+    if isAllowed { return nil }
     return Refusal(status: 403, text: "this origin is not allowed; OMNI_ORIGINS lists those that are")
   }
 

@@ -103,8 +103,9 @@ final class HTTPClientCall: ChannelDelegate, @unchecked Sendable {
     channel.delegate = self
     phase = .sent
     expect(deadlines.firstByte, else: HTTPClientError.firstByteTimeout)
-    var headers = request.headers
-    if headers["Host"] == nil { headers.append("Host", url.hostField) }
+    // Host comes first (RFC 9110 §7.2).
+    var headers: HTTPHeaders = request.headers["Host"] == nil ? ["Host": url.hostField] : []
+    headers.append(contentsOf: request.headers)
     let hasBody = !request.body.isEmpty || ["POST", "PUT", "PATCH"].contains(request.method)
     if hasBody, headers["Content-Length"] == nil, headers["Transfer-Encoding"] == nil {
       headers.append("Content-Length", "\(request.body.count)")

@@ -17,6 +17,8 @@ struct HTTPBodyReader {
   private var lines = LineReader()
   private var trailers = HTTPHeaders()
   private var total = 0
+  /// What chunk extensions take beside the body, which has a limit of its own (RFC 9112 §7.1.1).
+  private var extensionBytes = 0
   private let limits: HTTPLimits
   private let status: Int
 
@@ -73,8 +75,12 @@ struct HTTPBodyReader {
         phase = read == 0 ? .chunkEnd(1) : .chunkSize
       case .chunkSize:
         guard let line = try nextLine(input, &offset, limit: Self.chunkLineLimit) else { return nil }
-        let size = try line.read { (bytes) throws(HTTPError) in try chunkSize(bytes) }
+        let (size, behind) = try line.read { (bytes) throws(HTTPError) in try chunkSize(bytes) }
         lines.restart()
+        extensionBytes += behind
+        guard extensionBytes <= limits.headBytes else {
+          throw Self.tooLong("chunk extensions past \(limits.headBytes) bytes (RFC 9112 §7.1.1)", status)
+        }
         try count(size)
         phase = size == 0 ? .trailers : .chunk(left: size)
       case .trailers:
@@ -98,8 +104,11 @@ struct HTTPBodyReader {
   ) throws(HTTPError) -> LineReader.Line? {
     try lines.next(
       input, &offset, limit: limit, status: status,
-      past: HTTPError(
-        status == 400 ? 431 : status, "chunk line or trailers past \(limit) bytes (RFC 9112 §7.1)"))
+      past: Self.tooLong("chunk line or trailers past \(limit) bytes (RFC 9112 §7.1)", status))
+  }
+
+  private static func tooLong(_ message: String, _ status: Int) -> HTTPError {
+    HTTPError(status == 400 ? 431 : status, message)
   }
 
   private func take(
@@ -119,8 +128,8 @@ struct HTTPBodyReader {
     total += bytes
   }
 
-  /// chunk-size [ BWS ";" chunk-ext ] (RFC 9112 §7.1).
-  private func chunkSize(_ line: UnsafeRawBufferPointer) throws(HTTPError) -> Int {
+  /// chunk-size [ chunk-ext ], as the number and the length of what is behind it (RFC 9112 §7.1).
+  private func chunkSize(_ line: UnsafeRawBufferPointer) throws(HTTPError) -> (Int, behind: Int) {
     var size = 0
     var index = 0
     while index < line.count, let digit = hexValue(line[index]) {
@@ -130,13 +139,11 @@ struct HTTPBodyReader {
       size = size << 4 | digit
       index += 1
     }
-    let digits = index
-    while index < line.count, line[index] == ASCII.space || line[index] == ASCII.tab { index += 1 }
-    let isPlain = index == line.count && index == digits
-    guard digits > 0, isPlain || (index < line.count && line[index] == ASCII.semicolon),
-      line[index...].allSatisfy({ $0 >= 0x20 && $0 != 0x7F || $0 == ASCII.tab })
-    else { throw HTTPError(status, "\(ASCII.quote(line)) is no chunk size (RFC 9112 §7.1)") }
-    return size
+    let behind = line[index...]
+    guard index > 0, FieldScanner.areParameters(behind) else {
+      throw HTTPError(status, "\(ASCII.quote(line)) is no chunk size (RFC 9112 §7.1)")
+    }
+    return (size, behind.count)
   }
 
   private func hexValue(_ byte: UInt8) -> Int? {

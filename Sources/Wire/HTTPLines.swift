@@ -17,7 +17,10 @@ struct LineReader {
   }
 
   private var carry: [UInt8] = []
-  private(set) var used = 0
+  private var used = 0
+
+  /// Whether a line has begun and not ended.
+  var isMidLine: Bool { !carry.isEmpty }
 
   /// Starts counting anew, for the next head or chunk line.
   mutating func restart() {

@@ -28,12 +28,23 @@ package struct HTTPRequestHead: Sendable, Equatable {
     return String(origin[origin.index(after: mark)...])
   }
 
+  /// Host and port the request is meant for: of an absolute target its own, whatever Host says
+  /// (RFC 9112 §3.2.2). Empty where neither tells.
+  package var authority: String {
+    absolute.map { String($0.authority) } ?? headers["Host"] ?? ""
+  }
+
   private var originForm: Substring {
-    if target.utf8.first == 0x2F || target == "*" { return target[...] }
-    guard let scheme = target.firstRange(of: "://") else { return target[...] }
-    let rest = target[scheme.upperBound...]
-    guard let end = rest.firstIndex(where: { $0 == "/" || $0 == "?" }) else { return "/" }
-    return rest[end] == "/" ? rest[end...] : "/" + rest[end...]
+    guard let rest = absolute?.rest else { return target[...] }
+    return rest.first == "/" ? rest : "/" + rest
+  }
+
+  /// The parts behind the scheme, nil of a target in another form.
+  private var absolute: (authority: Substring, rest: Substring)? {
+    guard target.utf8.first != ASCII.slash, let scheme = target.firstRange(of: "://") else { return nil }
+    let behind = target[scheme.upperBound...]
+    let authority = behind.prefix { $0 != "/" && $0 != "?" }
+    return (authority, behind[authority.endIndex...])
   }
 
   /// Whether the connection outlives this message (RFC 9112 §9.3).

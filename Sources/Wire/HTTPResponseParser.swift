@@ -2,21 +2,22 @@
 ///
 /// `expect` says to which method the next response belongs. Interim responses other than 101 are
 /// skipped; after 101 the rest of the input belongs to the new protocol.
-package struct HTTPResponseParser: Sendable {
+package struct HTTPResponseParser: HTTPMessageParser, Sendable {
   package typealias Event = HTTPParseEvent<HTTPResponseHead>
 
-  private enum Phase {
-    case statusLine
-    case fields
-    case body(HTTPBodyReader)
-    case failed(HTTPError)
-  }
+  static let status = 502
+  static let unfolds = true
+  private static let mostInterim = 16
 
-  private let limits: HTTPLimits
+  let limits: HTTPLimits
   private var method: String
-  private var phase = Phase.statusLine
-  private var lines = LineReader()
-  private var head = HTTPResponseHead(status: 0)
+  var phase = HTTPParsePhase.startLine
+  var lines = LineReader()
+  var head = HTTPResponseHead(status: 0)
+  var headers: HTTPHeaders {
+    get { head.headers }
+    _modify { yield &head.headers }
+  }
   /// Interim responses seen, so that a peer cannot send them for ever.
   private var interim = 0
 
@@ -28,19 +29,14 @@ package struct HTTPResponseParser: Sendable {
   /// The method the next response answers: HEAD has no body.
   package mutating func expect(method: String) { self.method = method }
 
-  package var isMidMessage: Bool {
-    if case .statusLine = phase { lines.used > 0 } else { true }
-  }
+  /// Whether a response has begun and not ended.
+  package var isMidMessage: Bool { hasBegun }
 
+  /// Takes bytes from `input` behind `offset` until there is something to tell.
   package mutating func next(
     _ input: UnsafeRawBufferPointer, _ offset: inout Int
   ) throws(HTTPError) -> Event? {
-    do {
-      return try step(input, &offset)
-    } catch {
-      phase = .failed(error)
-      throw error
-    }
+    try read(input, &offset)
   }
 
   /// Call when the connection has ended: true if that completed a response, an error if it cut
@@ -48,67 +44,19 @@ package struct HTTPResponseParser: Sendable {
   package mutating func finish() throws(HTTPError) -> Bool {
     guard isMidMessage else { return false }
     if case .body(let reader) = phase, reader.endsAtClose {
-      phase = .statusLine
+      phase = .startLine
       return true
     }
     if case .failed(let error) = phase { throw error }
     throw HTTPError(502, "the connection ended inside the response (RFC 9112 §8)")
   }
 
-  private mutating func step(
-    _ input: UnsafeRawBufferPointer, _ offset: inout Int
-  ) throws(HTTPError) -> Event? {
-    while true {
-      switch phase {
-      case .statusLine:
-        guard let line = try nextLine(input, &offset) else { return nil }
-        try line.read { (bytes) throws(HTTPError) in try statusLine(bytes) }
-        phase = .fields
-      case .fields:
-        guard let line = try nextLine(input, &offset) else { return nil }
-        let isLast = try line.read { (bytes) throws(HTTPError) in
-          if bytes.isEmpty { return true }
-          try HTTPSyntax.field(
-            bytes, into: &head.headers, limits: limits, status: 502, unfolds: true)
-          return false
-        }
-        guard isLast else { continue }
-        lines.restart()
-        if head.status < 200 && head.status != 101 {
-          interim += 1
-          guard interim <= 16 else { throw HTTPError(502, "more than 16 interim responses") }
-          phase = .statusLine
-          continue
-        }
-        interim = 0
-        phase = .body(try framing())
-        return .head(head)
-      case .body(var reader):
-        let piece = try reader.next(input, &offset)
-        phase = .body(reader)
-        switch piece {
-        case nil: return nil
-        case .bytes(let bytes): return .body(bytes)
-        case .end(let trailers):
-          phase = .statusLine
-          return .end(trailers: trailers)
-        }
-      case .failed(let error):
-        throw error
-      }
-    }
-  }
-
-  private mutating func nextLine(
-    _ input: UnsafeRawBufferPointer, _ offset: inout Int
-  ) throws(HTTPError) -> LineReader.Line? {
-    try lines.next(
-      input, &offset, limit: limits.headBytes, status: 502,
-      past: HTTPError(502, "the response head is past \(limits.headBytes) bytes"))
+  static func overflow(_ limit: Int, inStartLine: Bool) -> HTTPError {
+    HTTPError(502, "the response head is past \(limit) bytes")
   }
 
   /// HTTP-version SP status-code SP [ reason-phrase ] (RFC 9112 §4); the second space may be missing.
-  private mutating func statusLine(_ line: UnsafeRawBufferPointer) throws(HTTPError) {
+  mutating func readStartLine(_ line: UnsafeRawBufferPointer) throws(HTTPError) -> Bool {
     let parts = line.split(separator: ASCII.space, maxSplits: 2, omittingEmptySubsequences: false)
     guard parts.count >= 2, parts[1].count == 3,
       parts[1].allSatisfy({ $0 >= 0x30 && $0 <= 0x39 }),
@@ -121,21 +69,22 @@ package struct HTTPResponseParser: Sendable {
     head = HTTPResponseHead(
       status: status, reason: String(decoding: reason, as: UTF8.self),
       minorVersion: try HTTPSyntax.minorVersion(parts[0], status: 502))
+    return true
   }
 
-  private func framing() throws(HTTPError) -> HTTPBodyReader {
+  mutating func framing() throws(HTTPError) -> HTTPBodyReader? {
+    if head.status < 200 && head.status != 101 {
+      interim += 1
+      guard interim <= Self.mostInterim else {
+        throw HTTPError(502, "more than \(Self.mostInterim) interim responses")
+      }
+      return nil
+    }
+    interim = 0
     if method == "HEAD" || HTTPStatus.hasNoBody(head.status) {
-      return .length(0, limits: limits, status: 502)
+      return .length(0, limits: limits, status: Self.status)
     }
-    if try HTTPSyntax.isChunked(head.headers, minorVersion: head.minorVersion, status: 502) {
-      return .chunked(limits: limits, status: 502)
-    }
-    guard let length = try HTTPSyntax.contentLength(head.headers, status: 502) else {
-      return .untilClose(limits: limits, status: 502)
-    }
-    guard length <= limits.bodyBytes else {
-      throw HTTPError(413, "body of \(length) bytes, limit \(limits.bodyBytes)")
-    }
-    return .length(length, limits: limits, status: 502)
+    return try announcedFraming(minorVersion: head.minorVersion)
+      ?? .untilClose(limits: limits, status: Self.status)
   }
 }

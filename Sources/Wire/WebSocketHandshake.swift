@@ -21,9 +21,10 @@ package enum WebSocketHandshake {
     case refuse(Refusal)
   }
 
-  /// Whether a request asks for WebSocket at all, rightly or wrongly.
+  /// Whether a request asks for WebSocket at all, rightly or wrongly; Upgrade means nothing in
+  /// HTTP/1.0 (RFC 9110 §7.8).
   package static func isUpgrade(_ head: HTTPRequestHead) -> Bool {
-    head.headers.contains(token: "websocket", in: "Upgrade")
+    head.minorVersion >= 1 && head.headers.contains(token: "websocket", in: "Upgrade")
   }
 
   /// The subprotocols a request offers, in its order of preference (RFC 6455 §11.3.4).
@@ -52,6 +53,9 @@ package enum WebSocketHandshake {
 
   /// The key of a valid request (RFC 6455 §4.2.1).
   private static func check(_ head: HTTPRequestHead) throws(Refusal) -> String {
+    guard head.minorVersion >= 1 else {
+      throw Refusal(400, "upgrade in HTTP/1.0, at least 1.1 is needed (RFC 6455 §4.2.1)")
+    }
     guard isUpgrade(head) else {
       throw Refusal(
         426, "this is a websocket endpoint: Upgrade: websocket is missing (RFC 6455 §4.2.1)",
@@ -60,9 +64,6 @@ package enum WebSocketHandshake {
     guard head.method == "GET" else {
       throw Refusal(
         405, "upgrade by \(head.method), only GET is allowed (RFC 6455 §4.1)", headers: ["Allow": "GET"])
-    }
-    guard head.minorVersion >= 1 else {
-      throw Refusal(400, "upgrade in HTTP/1.0, at least 1.1 is needed (RFC 6455 §4.2.1)")
     }
     guard head.headers.contains(token: "upgrade", in: "Connection") else {
       throw Refusal(400, "Connection does not name upgrade (RFC 6455 §4.2.1)")
@@ -85,7 +86,19 @@ package enum WebSocketHandshake {
     for offered in offeredSubprotocols(head) where !ASCII.isToken(offered.utf8) {
       throw Refusal(400, "subprotocol \(ASCII.quote(offered.utf8)) is no token (RFC 6455 §4.1)")
     }
+    try checkExtensions(head.headers)
     return keys[0]
+  }
+
+  /// None is ever accepted, but what is offered must be well formed (RFC 6455 §9.1).
+  private static func checkExtensions(_ headers: HTTPHeaders) throws(Refusal) {
+    let fields = headers.values("Sec-WebSocket-Extensions")
+    let offered = headers.list("Sec-WebSocket-Extensions")
+    guard offered.allSatisfy({ FieldScanner.isExtension($0.utf8[...]) }), fields.isEmpty || !offered.isEmpty
+    else {
+      let named = ASCII.quote(fields.joined(separator: ", ").utf8)
+      throw Refusal(400, "Sec-WebSocket-Extensions \(named) is no list of extensions (RFC 6455 §9.1)")
+    }
   }
 
   /// Sec-WebSocket-Accept for a key (RFC 6455 §4.2.2).
@@ -126,11 +139,12 @@ package enum WebSocketHandshake {
       throw refuse("the answer's Upgrade or Connection does not say websocket upgrade (RFC 6455 §4.1)")
     }
     let expected = accept(for: key)
-    guard head.headers.values("Sec-WebSocket-Accept") == [expected] else {
+    // By bytes: text that only looks the same is not the same.
+    guard head.headers.values("Sec-WebSocket-Accept").map({ Array($0.utf8) }) == [Array(expected.utf8)] else {
       let got = ASCII.quote(head.headers.values("Sec-WebSocket-Accept").joined(separator: ", ").utf8)
       throw refuse("Sec-WebSocket-Accept is \(got), not \"\(expected)\" (RFC 6455 §4.1)")
     }
-    if let named = head.headers.list("Sec-WebSocket-Extensions").first {
+    if let named = head.headers["Sec-WebSocket-Extensions"] {
       throw refuse("extension \(ASCII.quote(named.utf8)) was not offered (RFC 6455 §4.1)")
     }
     let chosen = head.headers.values("Sec-WebSocket-Protocol")

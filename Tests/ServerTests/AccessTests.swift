@@ -49,6 +49,21 @@ struct AccessTests {
     #expect(refusal?.status == (isAllowed ? nil : 403))
   }
 
+  @Test("an absolute target says whose origin is the same, and every Origin counts (RFC 9112 §3.2.2)")
+  func originOfTarget() throws {
+    func status(_ target: String, _ origins: [String]) throws -> Int? {
+      var headers: HTTPHeaders = ["Host": "omni.local:18765"]
+      for origin in origins { headers.append("Origin", origin) }
+      let head = HTTPRequestHead(method: "GET", target: target, headers: headers)
+      return try access().refusal(of: head)?.status
+    }
+    #expect(try status("http://omni.local:18765/", ["http://omni.local:18765"]) == nil)
+    #expect(try status("http://other:18765/", ["http://other:18765"]) == nil)
+    #expect(try status("http://other:18765/", ["http://omni.local:18765"]) == 403)
+    #expect(try status("/", ["http://omni.local:18765", "http://evil"]) == 403)
+    #expect(try status("/", ["http://evil", "http://omni.local:18765"]) == 403)
+  }
+
   @Test("a token alone among the subprotocols is told what is missing")
   func tokenAlone() throws {
     let access = try access()
