@@ -5,29 +5,32 @@ enum HTTPAuthority {
   ///
   /// A comma is refused although names may have one: it is what becomes of two fields put together.
   static func isValid(_ bytes: some Collection<UInt8>) -> Bool {
-    let text = String(decoding: bytes, as: UTF8.self)
-    guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else { return false }
-    var behind = text[...]
-    if text.hasPrefix("[") {
-      guard let end = text.firstIndex(of: "]"), isAddress(text[..<end].dropFirst()) else { return false }
-      behind = text[text.index(after: end)...]
-    } else {
-      behind = text.drop { $0 != ":" }
-      guard isName(text[..<behind.startIndex]) else { return false }
+    guard bytes.first == 0x5B else {
+      let behind = bytes.drop { $0 != ASCII.colon }
+      return isName(bytes[..<behind.startIndex]) && isPort(behind)
     }
-    return behind.isEmpty || (behind.first == ":" && behind.utf8.dropFirst().allSatisfy(isDigit))
+    let address = bytes.dropFirst().prefix { $0 != 0x5D }
+    let behind = bytes[address.endIndex...]
+    return !behind.isEmpty && isPort(behind.dropFirst()) && address.allSatisfy { $0 < 0x80 }
+      && isAddress(String(decoding: address, as: UTF8.self)[...])
+  }
+
+  /// A colon and a port, or nothing.
+  private static func isPort(_ bytes: some Collection<UInt8>) -> Bool {
+    bytes.isEmpty || (bytes.first == ASCII.colon && bytes.dropFirst().allSatisfy(isDigit))
   }
 
   /// reg-name, of which an IPv4 address is one.
-  private static func isName(_ text: Substring) -> Bool {
-    var rest = text.utf8
-    while let byte = rest.popFirst() {
-      if byte == 0x25 {
-        guard let high = rest.popFirst(), let low = rest.popFirst(), isHex(high), isHex(low) else {
-          return false
-        }
-      } else if !isNameByte(byte) {
-        return false
+  private static func isName(_ bytes: some Collection<UInt8>) -> Bool {
+    var index = bytes.startIndex
+    while index != bytes.endIndex {
+      if bytes[index] == 0x25 {
+        let digits = bytes[bytes.index(after: index)...].prefix(2)
+        guard digits.count == 2, digits.allSatisfy(isHex) else { return false }
+        index = digits.endIndex
+      } else {
+        guard isNameByte(bytes[index]) else { return false }
+        index = bytes.index(after: index)
       }
     }
     return true

@@ -110,8 +110,7 @@ enum ASCII {
   static func equal(_ a: String, _ b: String) -> Bool {
     let x = a.utf8
     let y = b.utf8
-    guard x.count == y.count else { return false }
-    return zip(x, y).allSatisfy { $0 == $1 || lower($0) == lower($1) }
+    return x.count == y.count && x.elementsEqual(y) { $0 == $1 || lower($0) == lower($1) }
   }
 
   /// tchar (RFC 9110 §5.6.2).
