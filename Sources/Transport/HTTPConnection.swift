@@ -179,7 +179,8 @@ final class HTTPConnection: ChannelDelegate, ServedConnection {
       head.headers.append("Date", channel.loop.httpDate.current)
       head.headers.append("Connection", "close")
       HTTPEncoder.append(head, to: &output)
-      output.append(contentsOf: (text + "\n").utf8)
+      // What is refused may be known to be a HEAD, which never has a body (RFC 9110 §9.3.2).
+      if self.head?.method != "HEAD" { output.append(contentsOf: (text + "\n").utf8) }
     }
     channel.close()
   }

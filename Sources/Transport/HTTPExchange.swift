@@ -200,10 +200,12 @@ package final class HTTPExchange: @unchecked Sendable {
     HTTPEncoder.statusLine(status, HTTPStatus.reason(status), to: &output)
     HTTPEncoder.fields(headers, to: &output)
     if headers["Date"] == nil { HTTPEncoder.field("Date", loop.httpDate.current, to: &output) }
-    guard headers["Connection"] == nil else { return }
+    // Beside what the caller says there: a list may stand in several fields (RFC 9110 §5.3).
     if !keepsAlive {
-      HTTPEncoder.field("Connection", "close", to: &output)
-    } else if request.head.minorVersion == 0 {
+      if !headers.contains(token: "close", in: "Connection") {
+        HTTPEncoder.field("Connection", "close", to: &output)
+      }
+    } else if request.head.minorVersion == 0, headers["Connection"] == nil {
       HTTPEncoder.field("Connection", "keep-alive", to: &output)
     }
   }

@@ -103,6 +103,34 @@ struct HTTPMessageTests {
     #expect(any.text.hasPrefix("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 "))
   }
 
+  @Test(
+    "a HEAD that is refused gets no body (RFC 9110 §9.3.2)",
+    arguments: [
+      "HEAD / HTTP/1.1\r\nHost: a\r\nExpect: tea\r\n\r\n",
+      "HEAD / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nx\r\n",
+    ])
+  func refusedHead(_ text: String) async throws {
+    let got = try await answer(to: text)
+    #expect(got.text.hasPrefix("HTTP/1.1 4"))
+    #expect(got.text.hasSuffix("\r\n\r\n"))
+  }
+
+  @Test("a refused upgrade that ends the connection says so (RFC 9112 §9.6)")
+  func refusedUpgradeCloses() async throws {
+    try await withLoop { loop in
+      let handler: @Sendable (HTTPExchange) -> Void = { exchange in
+        exchange.upgradeToWebSocket { _ in EchoHandler() }
+      }
+      try await withServer(loop, handler: handler) { server in
+        let raw = try await RawClient.connect(server.port, on: loop)
+        raw.send("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        let got = String(decoding: try await raw.readToEnd(), as: UTF8.self)
+        #expect(got.hasPrefix("HTTP/1.1 426 "))
+        #expect(got.contains("close"))
+      }
+    }
+  }
+
   // MARK: - The client
 
   struct Answer: Sendable, CustomTestStringConvertible {
