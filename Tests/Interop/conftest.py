@@ -5,6 +5,7 @@ OMNI_BIN names the folder of the built programs, .build/debug of this checkout b
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -34,9 +35,15 @@ def program(name: str) -> str:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port that nobody has now, out of those that no system gives to a client that connects."""
+    while True:
+        port = random.randrange(20_000, 32_768)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+                return port
+            except OSError:
+                pass
 
 
 def until(condition, what: str, deadline: float = DEADLINE):
