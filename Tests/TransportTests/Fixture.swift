@@ -5,11 +5,30 @@ import Wire
 
 let patience = Duration.seconds(20)
 
-/// An event loop for one test, stopped with it.
+/// Runs each test under both backends, one after the other.
+struct BothBackends: SuiteTrait, TestTrait, TestScoping {
+  @TaskLocal static var current = EventLoop.Backend.system
+
+  var isRecursive: Bool { true }
+
+  func provideScope(
+    for test: Test, testCase: Test.Case?, performing function: @Sendable () async throws -> Void
+  ) async throws {
+    for backend in [EventLoop.Backend.system, .poll] {
+      try await Self.$current.withValue(backend) { try await function() }
+    }
+  }
+}
+
+extension Trait where Self == BothBackends {
+  static var bothBackends: Self { BothBackends() }
+}
+
+/// An event loop for one test, of the backend whose turn it is, stopped with the test.
 func withLoop<R>(
-  _ backend: EventLoop.Backend = .system, kernel: Kernel = Kernel(), _ body: (EventLoop) async throws -> R
+  name: String = "test", kernel: Kernel = Kernel(), _ body: (EventLoop) async throws -> R
 ) async throws -> R {
-  let loop = try EventLoop(name: "test", backend: backend, kernel: kernel)
+  let loop = try EventLoop(name: name, backend: BothBackends.current, kernel: kernel)
   loop.start()
   do {
     let result = try await body(loop)
@@ -70,6 +89,18 @@ struct Mailbox<Value: Sendable>: Sendable {
   /// The next value; the test fails when none comes in time.
   func next() async throws -> Value {
     try #require(await inbox?.next(within: patience), "nothing came within \(patience)")
+  }
+}
+
+extension EventLoop {
+  /// Asks on the loop, turn after turn, until it is so.
+  func turns(until condition: @escaping @Sendable () -> Bool) async throws {
+    let asked = Mailbox<Bool>()
+    let end = ContinuousClock.now + patience
+    repeat {
+      try #require(.now < end, "it did not happen within \(patience)")
+      schedule(after: .milliseconds(1)) { asked.post(condition()) }
+    } while try await !asked.next()
   }
 }
 

@@ -34,7 +34,7 @@ private func closedPort(_ loop: EventLoop) throws -> UInt16 {
 
 private let short = Duration.milliseconds(40)
 
-@Suite("HTTP client")
+@Suite("HTTP client", .bothBackends)
 struct HTTPClientTests {
   @Test("sends a body and gets the answer, over one kept connection")
   func roundTrip() async throws {

@@ -4,7 +4,7 @@ import Transport
 import Wire
 
 /// Where messages begin and end on a real connection (RFC 9112 §6, §9).
-@Suite("HTTP messages on a connection")
+@Suite("HTTP messages on a connection", .bothBackends)
 struct HTTPMessageTests {
   /// What a server sends to these bytes until it closes, and how many requests it saw.
   private func answer(to text: String, halfCloses: Bool = false) async throws -> (text: String, seen: Int) {

@@ -9,8 +9,6 @@ import Wire
   import Darwin
 #endif
 
-private let backends = [EventLoop.Backend.system, .poll]
-
 /// Calls that are cut short, interrupted or put off more often than not.
 private let stammer: @Sendable (Int) -> ScriptedKernel.Outcome = { number in
   switch number % 5 {
@@ -58,11 +56,11 @@ private func pair() -> (near: Int32, far: Int32) {
   return (ends[0], ends[1])
 }
 
-@Suite("What the kernel may do")
+@Suite("What the kernel may do", .bothBackends)
 struct KernelTests {
-  @Test("short, interrupted and deferred calls lose nothing", arguments: backends, [true, false])
-  func stammers(_ backend: EventLoop.Backend, _ isServer: Bool) async throws {
-    try await withLoop(backend, kernel: stammering()) { scripted in
+  @Test("short, interrupted and deferred calls lose nothing", arguments: [true, false])
+  func stammers(_ isServer: Bool) async throws {
+    try await withLoop(kernel: stammering()) { scripted in
       try await withLoop { plain in
         try await withServer(isServer ? scripted : plain, handler: serve) { server in
           let loop = isServer ? plain : scripted
@@ -84,28 +82,26 @@ struct KernelTests {
   }
 
   @Test(
-    "an accept that fails concerns one connection", arguments: [ECONNABORTED, EINTR, EAGAIN, EPROTO, EPERM],
-    backends)
-  func accepts(_ code: Int32, _ backend: EventLoop.Backend) async throws {
-    #expect(try await connectionsCut(backend, [.error(code)]) == 0)
+    "an accept that fails concerns one connection",
+    arguments: [ECONNABORTED, EINTR, EAGAIN, EPROTO, EPERM])
+  func accepts(_ code: Int32) async throws {
+    #expect(try await connectionsCut([.error(code)]) == 0)
   }
 
   @Test(
     "without descriptors or memory a connection is cut, and the next one served",
-    arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM], backends)
-  func exhausted(_ code: Int32, _ backend: EventLoop.Backend) async throws {
-    #expect(try await connectionsCut(backend, [.error(code)]) == 1)
+    arguments: [EMFILE, ENFILE, ENOBUFS, ENOMEM])
+  func exhausted(_ code: Int32) async throws {
+    #expect(try await connectionsCut([.error(code)]) == 1)
     // There is not even one to cut it with: it waits until there is.
-    #expect(try await connectionsCut(backend, [.error(code), .error(code)]) == 0)
-    #expect(try await connectionsCut(backend, [.error(code), .error(code), .error(code)]) == 1)
+    #expect(try await connectionsCut([.error(code), .error(code)]) == 0)
+    #expect(try await connectionsCut([.error(code), .error(code), .error(code)]) == 1)
   }
 
   /// How many connections are cut off before one is served, when `accept` begins with `outcomes`.
-  private func connectionsCut(
-    _ backend: EventLoop.Backend, _ outcomes: [ScriptedKernel.Outcome]
-  ) async throws -> Int {
+  private func connectionsCut(_ outcomes: [ScriptedKernel.Outcome]) async throws -> Int {
     let kernel = ScriptedKernel([.accept: ScriptedKernel.first(outcomes)])
-    return try await withLoop(backend, kernel: kernel) { loop in
+    return try await withLoop(kernel: kernel) { loop in
       try await withLoop { plain in
         try await withServer(loop, handler: serve) { server in
           for count in 0..<10 {
@@ -156,10 +152,10 @@ struct KernelTests {
     }
   }
 
-  @Test("an event of a closed descriptor is not told to the next owner of its number", arguments: backends)
-  func staleEvents(_ backend: EventLoop.Backend) async throws {
+  @Test("an event of a closed descriptor is not told to the next owner of its number")
+  func staleEvents() async throws {
     let told = Mailbox<String>()
-    try await withLoop(backend) { loop in
+    try await withLoop { loop in
       loop.submit {
         // Both are readable before they are watched, so one wait reports both.
         let pairs = [pair(), pair()]

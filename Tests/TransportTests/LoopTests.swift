@@ -3,13 +3,11 @@ import Testing
 
 @testable import Transport
 
-@Suite("event loop and listener")
+@Suite("event loop and listener", .bothBackends)
 struct LoopTests {
-  @Test(
-    "jobs run in order, timers by their time, cancelled ones never",
-    arguments: [EventLoop.Backend.system, .poll])
-  func timers(_ backend: EventLoop.Backend) async throws {
-    try await withLoop(backend) { loop in
+  @Test("jobs run in order, timers by their time, cancelled ones never")
+  func timers() async throws {
+    try await withLoop { loop in
       let seen = Mailbox<Int>()
       let cancelled = loop.schedule(after: .milliseconds(5)) { seen.post(-1) }
       for (number, delay) in [(3, 30), (1, 10), (2, 20)] {

@@ -16,7 +16,7 @@ private final class Listening: LoopWebSocketHandler, @unchecked Sendable {
   func onEnd(_ reason: String) { told.post(reason) }
 }
 
-@Suite("WebSocket client on one loop")
+@Suite("WebSocket client on one loop", .bothBackends)
 struct LoopWebSocketTests {
   private func connect(_ loop: EventLoop, _ port: UInt16, _ handler: Listening) throws -> LoopBound<
     LoopWebSocket
@@ -27,10 +27,9 @@ struct LoopWebSocketTests {
     return socket
   }
 
-  @Test(
-    "opens, tells messages by the read, and the server's close", arguments: [EventLoop.Backend.system, .poll])
-  func echo(_ backend: EventLoop.Backend) async throws {
-    try await withLoop(backend) { loop in
+  @Test("opens, tells messages by the read, and the server's close")
+  func echo() async throws {
+    try await withLoop { loop in
       let serve: @Sendable (HTTPExchange) -> Void = { exchange in
         exchange.upgradeToWebSocket { _ in EchoHandler() }
       }

@@ -41,6 +41,9 @@ final class ScriptedKernel: Kernel, @unchecked Sendable {
     { $0 < outcomes.count ? outcomes[$0] : .real }
   }
 
+  /// How often it was made so far.
+  func count(_ call: Call) -> Int { lock.withLock { counts[call, default: 0] } }
+
   private func next(_ call: Call) -> Outcome {
     lock.withLock {
       let number = counts[call, default: 0]

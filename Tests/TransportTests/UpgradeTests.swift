@@ -50,7 +50,7 @@ private func statuses(_ bytes: [UInt8]) -> [String] {
   return text.ranges(of: "HTTP/1.1 ").map { String(text[$0.upperBound...].prefix(3)) }
 }
 
-@Suite("Upgrade to WebSocket")
+@Suite("Upgrade to WebSocket", .bothBackends)
 struct UpgradeTests {
   @Test("frames glued to the handshake, cut at each place, are served", arguments: 0...frames.count)
   func glued(_ count: Int) async throws {
@@ -162,7 +162,7 @@ struct UpgradeTests {
   }
 }
 
-@Suite("WebSocket client")
+@Suite("WebSocket client", .bothBackends)
 struct WebSocketClientFramingTests {
   /// Connects to a server that answers with 101 and then sends `bytes`.
   private func withServer(

@@ -17,11 +17,10 @@ private func serveEcho(
 /// Connects to an echo server made for the test.
 private func withEcho(
   _ options: WebSocketOptions = WebSocketOptions(), client: WebSocketClientOptions = WebSocketClientOptions(),
-  backend: EventLoop.Backend = .system,
   _ body: (WebSocketClient, Mailbox<String>) async throws -> Void
 ) async throws {
   let ended = Mailbox<String>()
-  try await withLoop(backend) { loop in
+  try await withLoop { loop in
     try await withServer(loop, handler: serveEcho(options, ended: ended)) { server in
       try await body(
         try await WebSocketClient.connect(
@@ -30,11 +29,11 @@ private func withEcho(
   }
 }
 
-@Suite("WebSocket over sockets")
+@Suite("WebSocket over sockets", .bothBackends)
 struct WebSocketTests {
-  @Test("echoes messages of every size", arguments: [EventLoop.Backend.system, .poll])
-  func echo(_ backend: EventLoop.Backend) async throws {
-    try await withEcho(backend: backend) { client, _ in
+  @Test("echoes messages of every size")
+  func echo() async throws {
+    try await withEcho { client, _ in
       #expect(client.subprotocol == "mcp")
       for size in [0, 1, 125, 126, 65_535, 65_536, 1 << 20] {
         let bytes = [UInt8](repeating: 0x61, count: size)
@@ -165,8 +164,8 @@ struct WebSocketTests {
     }
   }
 
-  @Test("a peer that does not read is closed with 1008")
-  func slowReader() async throws {
+  @Test("a peer that does not read is closed with 1008", arguments: ["messages", "pongs"])
+  func slowReader(_ unread: String) async throws {
     var options = WebSocketOptions()
     options.maxUnsentBytes = 1 << 20
     let limited = options
@@ -179,13 +178,30 @@ struct WebSocketTests {
             EchoHandler { code, reason, _ in ended.post("\(code ?? 0) \(reason)") }
           }
           let block = [UInt8](repeating: 0, count: 1 << 18)
-          for _ in 0..<200 { connection?.send(binary: block) }
+          if unread == "messages" { for _ in 0..<200 { connection?.send(binary: block) } }
         }
       ) { server in
         let raw = try await RawClient.connect(server.port, on: loop)
         raw.pause()
         raw.send(upgradeRequest)
+        if unread == "pongs" {
+          let ping = [0x89, 0xFD, 0, 0, 0, 0] + [UInt8](repeating: 0x70, count: 125)
+          raw.send(Array(repeating: ping, count: 100_000).flatMap(\.self))
+        }
         #expect(try await ended.next() == "1008 more than 1048576 bytes unsent")
+      }
+    }
+  }
+
+  @Test("what the kernel takes at once is not unsent")
+  func longMessage() async throws {
+    var options = WebSocketOptions()
+    options.maxUnsentBytes = 100
+    try await withEcho(options) { client, _ in
+      let bytes = [UInt8](repeating: 0x61, count: 4000)
+      for _ in 0..<3 {
+        client.send(text: bytes)
+        try await client.expect(.message(.text, bytes))
       }
     }
   }
