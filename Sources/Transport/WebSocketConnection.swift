@@ -170,6 +170,8 @@ package final class WebSocketConnection: TimedEvent, ChannelDelegate, ServedConn
     loop.run {
       guard self.isPaused else { return }
       self.isPaused = false
+      // The pong of a ping sent meanwhile may have come and not been read.
+      self.lastHeard = self.loop.now
       self.channel?.resumeReading()
       guard !self.held.isEmpty, !self.isReading else { return }
       var input = self.held
