@@ -248,7 +248,8 @@ package final class WebSocketConnection: TimedEvent, ChannelDelegate, ServedConn
   // MARK: Silence
 
   private func watchSilence() {
-    guard pingInterval > 0 else { return }
+    // Closed by its handler before it began: the time for the answer runs already.
+    guard pingInterval > 0, !machine.hasSentClose else { return }
     let due = pinged > 0 ? pinged + pongTimeout : lastHeard + pingInterval
     loop.timers.insert(self, due: max(due, loop.now))
   }

@@ -110,8 +110,10 @@ struct WebSocketTests {
     }
   }
 
-  @Test("a close that is not answered ends in time")
-  func unansweredClose() async throws {
+  @Test(
+    "a close that is not answered ends in time, also one from where the handler is made",
+    arguments: [false, true])
+  func unansweredClose(_ isEarly: Bool) async throws {
     let ended = Mailbox<String>()
     try await withLoop { loop in
       var patient = WebSocketOptions()
@@ -120,10 +122,11 @@ struct WebSocketTests {
       try await withServer(
         loop,
         handler: { exchange in
-          let connection = exchange.upgradeToWebSocket(options: options) { _ in
-            EchoHandler { _, reason, clean in ended.post("\(clean) \(reason)") }
+          let connection = exchange.upgradeToWebSocket(options: options) { connection in
+            if isEarly { connection.close() }
+            return EchoHandler { _, reason, clean in ended.post("\(clean) \(reason)") }
           }
-          connection?.close()
+          if !isEarly { connection?.close() }
         }
       ) { server in
         let raw = try await RawClient.connect(server.port, on: loop)
