@@ -272,7 +272,11 @@ package final class Channel: PollSource {
     finish(.closed)
   }
 
-  func loopEnds() {
+  func loopEnds() { closeNow() }
+
+  /// Sends what the kernel takes at once and closes. What the peer has sent and we have not read may
+  /// cost it our last bytes.
+  func closeNow() {
     if unsent > 0 { flush() }
     finish(.closed)
   }

@@ -13,6 +13,7 @@ final class HTTPConnection: ChannelDelegate, ServedConnection {
   private(set) var exchange: HTTPExchange?
   /// What took the connection over; this object is given up then.
   private var webSocket: WebSocketConnection?
+  var isRefused = false
   /// Input that came while a request was being answered, or while answers waited to be read.
   private var held: [UInt8] = []
   private var isProcessing = false

@@ -75,6 +75,10 @@ package final class HTTPServer: Sendable {
     }
   }
 
+  /// So many of those that are refused may take their time to read why. They hold no place of the
+  /// others, and past this none of them holds a descriptor.
+  private static let maxRefused = 64
+
   private func begin(_ fd: Int32, _ handle: HTTPConnectionHandle, _ shard: HTTPServerShard) {
     var decision = onConnect(handle)
     let isFull = open.value.wrappingAdd(1, ordering: .relaxed).newValue > options.maxConnections
@@ -86,8 +90,14 @@ package final class HTTPServer: Sendable {
     }
     let connection = HTTPConnection(channel, server: self, shard: shard)
     shard.connections[ObjectIdentifier(channel)] = connection
-    guard connection.start() else { return }
-    if case .refuse = decision { connection.refuse(isFull ? "too many connections" : "shutting down") }
+    if case .refuse = decision {
+      connection.isRefused = true
+      open.value.wrappingSubtract(1, ordering: .relaxed)
+      open.refused.wrappingAdd(1, ordering: .relaxed)
+    }
+    guard connection.start(), connection.isRefused else { return }
+    connection.refuse(isFull ? "too many connections" : "shutting down")
+    if open.refused.load(ordering: .relaxed) > Self.maxRefused { channel.closeNow() }
   }
 
   /// From now on new connections are answered 503; the existing ones are served.
@@ -117,12 +127,16 @@ package final class HTTPServer: Sendable {
 /// How many connections a server has on all its loops.
 final class OpenCount: Sendable {
   let value = Atomic<Int>(0)
+  /// Those beside that were answered 503 and have not ended.
+  let refused = Atomic<Int>(0)
 }
 
 /// What serves a connection: HTTP first, and a WebSocket after an upgrade.
 protocol ServedConnection: AnyObject {
   /// Whether nothing runs on it that is to be waited for.
   var isIdle: Bool { get }
+  /// Whether it was refused when it came, and holds no place of those that are served.
+  var isRefused: Bool { get }
   /// Ends the connection when nothing runs on it, else after what does.
   func windDown()
   /// Cuts it.
@@ -149,8 +163,12 @@ final class HTTPServerShard: @unchecked Sendable {
   /// Called when a connection has ended, once or more often.
   func ended(_ channel: Channel) {
     let place = ObjectIdentifier(channel)
-    guard connections.removeValue(forKey: place) != nil else { return }
-    open.value.wrappingSubtract(1, ordering: .relaxed)
+    guard let connection = connections.removeValue(forKey: place) else { return }
+    if connection.isRefused {
+      open.refused.wrappingSubtract(1, ordering: .relaxed)
+    } else {
+      open.value.wrappingSubtract(1, ordering: .relaxed)
+    }
     for number in Array(departures.keys) {
       departures[number]?.waiting.remove(place)
       if departures[number]?.waiting.isEmpty == true { depart(number) }

@@ -150,6 +150,7 @@ package final class WebSocketConnection: TimedEvent, ChannelDelegate, ServedConn
   }
 
   var isIdle: Bool { true }
+  var isRefused: Bool { false }
 
   func windDown() { close(code: 1001, reason: "server is shutting down") }
 

@@ -259,6 +259,40 @@ struct HTTPServerTests {
     }
   }
 
+  @Test("who is refused holds no place, however long it stays, and every one is told")
+  func refusedStay() async throws {
+    var small = HTTPServerOptions()
+    small.maxConnections = 1
+    let options = small
+    let ended = Mailbox<Void>()
+    try await withLoop { loop in
+      let serve: @Sendable (HTTPExchange) -> Void = { exchange in
+        guard exchange.isWebSocketUpgrade else { return reflect(exchange) }
+        exchange.upgradeToWebSocket { _ in EchoHandler { _, _, _ in ended.post(()) } }
+      }
+      try await withServer(loop, options: options, handler: serve) { server in
+        let first = try await WebSocketClient.connect(url: "ws://127.0.0.1:\(server.port)", on: loop)
+        var refused: [RawClient] = []
+        // More than may take their time.
+        for _ in 0..<80 {
+          let raw = try await RawClient.connect(server.port, on: loop, stays: true)
+          let got = try await raw.read(until: "too many connections\n")
+          #expect(statuses(got) == ["503"])
+          refused.append(raw)
+        }
+        #expect(server.connectionCount == 1)
+        first.abort()
+        try await ended.next()
+        // The place is given back by the time the next job runs.
+        try await loop.turns { true }
+        let next = try await HTTPClient(loop: loop).send(
+          HTTPClientRequest(url: "http://127.0.0.1:\(server.port)/"))
+        #expect(next.status == 200)
+        #expect(refused.count == 80)
+      }
+    }
+  }
+
   @Test("stopping waits for what runs")
   func stopping() async throws {
     try await withLoop { loop in

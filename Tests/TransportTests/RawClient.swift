@@ -12,19 +12,22 @@ final class RawClient: ChannelDelegate, @unchecked Sendable {
   private let loop: EventLoop
   private var channel: Channel?
   private let inbox: Inbox<[UInt8]?>
+  private let stays: Bool
 
-  private init(_ loop: EventLoop) {
+  private init(_ loop: EventLoop, stays: Bool) {
     self.loop = loop
+    self.stays = stays
     inbox = Inbox(loop: loop, limit: .max) {}
   }
 
-  static func connect(_ port: UInt16, on loop: EventLoop) async throws -> RawClient {
-    try #require(await attempt(port, on: loop), "no connection")
+  /// One that `stays` does not close its side when the other has.
+  static func connect(_ port: UInt16, on loop: EventLoop, stays: Bool = false) async throws -> RawClient {
+    try #require(await attempt(port, on: loop, stays: stays), "no connection")
   }
 
   /// Nil when the connection fails, or is cut off before it is known to be there.
-  static func attempt(_ port: UInt16, on loop: EventLoop) async throws -> RawClient? {
-    let client = RawClient(loop)
+  static func attempt(_ port: UInt16, on loop: EventLoop, stays: Bool = false) async throws -> RawClient? {
+    let client = RawClient(loop, stays: stays)
     let connected = Mailbox<Bool>()
     loop.submit {
       let connector = Connector("127.0.0.1", port, on: loop) { result in
@@ -65,7 +68,7 @@ final class RawClient: ChannelDelegate, @unchecked Sendable {
   func channelRead(_ bytes: UnsafeMutableRawBufferPointer) { _ = inbox.push(Array(bytes), weight: 0) }
   func channelEOF() {
     _ = inbox.push(nil, weight: 0)
-    channel?.close()
+    if !stays { channel?.close() }
   }
   func channelDrained() {}
   func channelClosed(_ end: ChannelEnd) {
