@@ -60,6 +60,8 @@ final class Session: WebSocketHandler {
 
   func onClose(code: UInt16?, reason: String, clean: Bool, on connection: WebSocketConnection) {
     underWay.stopAll()
+    // Nobody waits for what has not begun.
+    bareQueue = []
     service.log.debug(
       "closed",
       JSONObject([
