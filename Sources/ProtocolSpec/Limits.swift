@@ -9,6 +9,7 @@ package struct Limits: Sendable {
   package let handshakeTime: Duration
   package let connections: Int
   package let inFlight: Int
+  package let inFlightBytes: Int
   package let batchElements: Int
   package let unsentBytes: Int
   package let queuedTasks: Int
@@ -41,6 +42,7 @@ package struct Limits: Sendable {
     handshakeTime = try value("handshake_time").duration()
     connections = try value("connections").int()
     inFlight = try value("in_flight").int()
+    inFlightBytes = try value("in_flight_bytes").int()
     batchElements = try value("batch_elements").int()
     unsentBytes = try value("unsent_bytes").int()
     queuedTasks = try value("queued_tasks").int()

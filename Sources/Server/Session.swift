@@ -26,9 +26,10 @@ final class Session: WebSocketHandler {
   var underWay = RequestsUnderWay()
   private var rate: RateLimit
   /// Bare requests run one after the other.
-  private var bareQueue: ArraySlice<Item> = []
+  private var bareQueue: ArraySlice<(item: Item, size: Int)> = []
   private var isBareBusy = false
   private var inFlight = 0
+  private var inFlightBytes = 0
   private var isPaused = false
 
   init(_ service: Service, _ connection: WebSocketConnection) {
@@ -50,7 +51,7 @@ final class Session: WebSocketHandler {
       return
     }
     if answersPlain(bytes) { return }
-    take(reader.read(Array(bytes)))
+    take(reader.read(Array(bytes)), size: bytes.count)
   }
 
   /// Whether an answer may go out now without overtaking one that has to come first.
@@ -72,27 +73,25 @@ final class Session: WebSocketHandler {
 
   // MARK: - Requests
 
-  private func take(_ incoming: Incoming) {
+  private func take(_ incoming: Incoming, size: Int) {
     switch incoming {
     case .ignored: break
-    case .refused(let answer): admit([incoming], dialect: answer.dialect)
-    case .request(let request): admit([incoming], dialect: request.dialect)
-    case .batch(let elements): run(batch: elements)
+    case .refused(let answer): admit(incoming, dialect: answer.dialect, size: size)
+    case .request(let request): admit(incoming, dialect: request.dialect, size: size)
+    case .batch(let elements): run(batch: elements, size: size)
     }
   }
 
-  private func admit(_ elements: [Incoming], dialect: Dialect) {
-    for element in elements {
-      guard let item = item(element) else { continue }
-      count(1)
-      if dialect == .bare {
-        bareQueue.append(item)
-        runNextBare()
-      } else {
-        run(item) { session, answer in
-          if let answer { session.send(answer) }
-          session.count(-1)
-        }
+  private func admit(_ incoming: Incoming, dialect: Dialect, size: Int) {
+    guard let item = item(incoming) else { return }
+    count(1, bytes: size)
+    if dialect == .bare {
+      bareQueue.append((item, size))
+      runNextBare()
+    } else {
+      run(item) { session, answer in
+        if let answer { session.send(answer) }
+        session.count(-1, bytes: -size)
       }
     }
   }
@@ -113,27 +112,27 @@ final class Session: WebSocketHandler {
   }
 
   private func runNextBare() {
-    while !isBareBusy, let item = bareQueue.popFirst() {
+    while !isBareBusy, let (item, size) = bareQueue.popFirst() {
       isBareBusy = true
       run(item) { session, answer in
         if let answer { session.send(answer) }
         session.isBareBusy = false
-        session.count(-1)
+        session.count(-1, bytes: -size)
         session.runNextBare()
       }
     }
   }
 
   /// The elements of a batch run side by side and are answered together, in their order.
-  private func run(batch elements: [Incoming]) {
+  private func run(batch elements: [Incoming], size: Int) {
     let items = elements.compactMap(item)
     guard !items.isEmpty else { return }
     let batch = Batch(count: items.count)
-    count(items.count)
+    count(items.count, bytes: size)
     for (position, item) in items.enumerated() {
       run(item) { session, answer in
         if let bytes = batch.put(answer, at: position) { session.connection.send(text: bytes) }
-        session.count(-1)
+        session.count(-1, bytes: batch.isWhole ? -size : 0)
       }
     }
   }
@@ -178,10 +177,12 @@ final class Session: WebSocketHandler {
     bytes.withUnsafeBytes { connection.sendHere(.text, $0) }
   }
 
-  /// Past the limit of requests in flight, the connection is not read until some are answered.
-  private func count(_ change: Int) {
-    inFlight += change
-    let isFull = inFlight >= service.spec.limits.inFlight
+  /// Past the limits of what is in flight, the connection is not read until some of it is answered.
+  private func count(_ requests: Int, bytes: Int) {
+    inFlight += requests
+    inFlightBytes += bytes
+    let limits = service.spec.limits
+    let isFull = inFlight >= limits.inFlight || inFlightBytes >= limits.inFlightBytes
     guard isFull != isPaused else { return }
     isPaused = isFull
     if isFull { connection.pauseReading() } else { connection.resumeReading() }
@@ -196,6 +197,7 @@ private final class Batch: @unchecked Sendable {
   // Invariant: made and filled on the loop of one session only.
   private var answers: [Answer?]
   private var missing: Int
+  var isWhole: Bool { missing == 0 }
 
   init(count: Int) {
     answers = Array(repeating: nil, count: count)
