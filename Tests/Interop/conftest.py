@@ -25,6 +25,8 @@ BIN = Path(os.environ.get("OMNI_BIN", ROOT / ".build" / "debug")).resolve()
 HERE = Path(__file__).resolve().parent
 # Ready after well under a second; a machine under load was seen to need 5 s.
 DEADLINE = 20.0
+# For `mock.arm`: a model that is asked and never answers.
+HANG = {"on": "POST /v1/chat/completions", "hang": True}
 
 
 def program(name: str) -> str:
@@ -157,6 +159,12 @@ class Mock(Child):
         status, text = http(f"{self.admin}/_mock/journal")
         assert status == 200, text
         return [call for call in json.loads(text)["calls"] if call["path"] == path]
+
+
+def limit(name: str) -> int:
+    """A limit of the specification; a duration in seconds."""
+    [value] = re.findall(rf"\{{name: {name}, value: (\d+)s?,", (ROOT / "Spec" / "limits.yaml").read_text())
+    return int(value)
 
 
 def with_limits(folder: Path, **limits: int | str) -> Path:
