@@ -59,12 +59,12 @@ let package = Package(
       path: "Sources/EmbedPlugin"),
 
     // The house, bottom row first.
-    module("JSON"),
+    module("JSON", settings: fast),
     module("YAML", on: ["JSON", "CYAML"]),
     module("JSONSchema", on: ["JSON"]),
     module("Wire", settings: fast),
     module("Transport", on: ["Wire", "CLinux"], settings: fast),
-    module("ProtocolSpec", on: ["JSON", "YAML", "JSONSchema"], plugins: ["EmbedPlugin"]),
+    module("ProtocolSpec", on: ["JSON", "YAML", "JSONSchema"], settings: fast, plugins: ["EmbedPlugin"]),
     module("Diagnostics", on: ["JSON", "ProtocolSpec"]),
     module("TaskStore", on: ["JSON", "ProtocolSpec", "CSQLite"]),
     module("MCP", on: ["JSON", "ProtocolSpec"]),

@@ -49,19 +49,22 @@ package struct JSONWriter {
 
   /// Adds `text` as a JSON string, escaping what RFC 8259 §7 demands and nothing else.
   package static func append(_ text: String, to output: inout [UInt8]) {
-    output.append(UInt8(ascii: "\""))
     var text = text
-    text.withUTF8 { bytes in
-      var run = 0
-      for position in bytes.indices {
-        let byte = bytes[position]
-        guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
-        output.append(contentsOf: bytes[run..<position])
-        appendEscape(byte, to: &output)
-        run = position + 1
-      }
-      output.append(contentsOf: bytes[run...])
+    text.withUTF8 { append(utf8: $0, to: &output) }
+  }
+
+  /// The same for the bytes of a text.
+  package static func append(utf8 bytes: UnsafeBufferPointer<UInt8>, to output: inout [UInt8]) {
+    output.append(UInt8(ascii: "\""))
+    var run = 0
+    for position in bytes.indices {
+      let byte = bytes[position]
+      guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") else { continue }
+      output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[run..<position]))
+      appendEscape(byte, to: &output)
+      run = position + 1
     }
+    output.append(contentsOf: UnsafeBufferPointer(rebasing: bytes[run...]))
     output.append(UInt8(ascii: "\""))
   }
 

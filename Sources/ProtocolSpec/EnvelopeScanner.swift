@@ -1,4 +1,5 @@
-/// The envelope of a request without params, found by one pass over the bytes, eight at a time.
+/// The envelope of a request without params, or with one that is a text; found by one pass over the
+/// bytes, eight at a time.
 ///
 /// Most messages of most clients have this form, and a tree of values for each would cost many times
 /// what the rest of the way to the answer does. Anything out of the ordinary (escapes, other members,
@@ -12,6 +13,8 @@ package struct EnvelopeScanner {
     /// The name of the method, without quotes.
     package var method: Range<Int>
     package var isJSONRPC: Bool
+    /// The only member of the params, its name and its text without quotes; nil for no params.
+    package var param: (name: Range<Int>, text: Range<Int>)?
   }
 
   private let base: UnsafeRawPointer
@@ -35,6 +38,7 @@ package struct EnvelopeScanner {
     var id: Range<Int>?
     var method: Range<Int>?
     var isJSONRPC = false
+    var param: (name: Range<Int>, text: Range<Int>)?
     skipSpace()
     guard take("{") else { return nil }
     repeat {
@@ -51,6 +55,9 @@ package struct EnvelopeScanner {
         guard skipKey(9), self.word(at: position) & Self.versionMask == Self.version else { return nil }
         position += 5
         isJSONRPC = true
+      } else if word == Self.paramsKey, param == nil {
+        guard skipKey(8), let found = member() else { return nil }
+        param = found
       } else {
         return nil
       }
@@ -59,12 +66,27 @@ package struct EnvelopeScanner {
     guard take("}"), let method else { return nil }
     skipSpace()
     guard position == count else { return nil }
-    return Envelope(id: id, method: method, isJSONRPC: isJSONRPC)
+    return Envelope(id: id, method: method, isJSONRPC: isJSONRPC, param: param)
+  }
+
+  /// An object with one member, which is a plain string.
+  @inline(__always)
+  private mutating func member() -> (name: Range<Int>, text: Range<Int>)? {
+    guard take("{") else { return nil }
+    skipSpace()
+    guard let name = string() else { return nil }
+    skipSpace()
+    guard take(":") else { return nil }
+    skipSpace()
+    guard let text = string() else { return nil }
+    skipSpace()
+    return take("}") ? (name, text) : nil
   }
 
   // The first bytes of each key and of the version as they lie in memory, quotes included; what a
   // key has beyond eight bytes is looked at apart.
   private static let methodKey: UInt64 = 0x2264_6F68_7465_6D22  // "method"
+  private static let paramsKey: UInt64 = 0x2273_6D61_7261_7022  // "params"
   private static let versionKey: UInt64 = 0x6370_726E_6F73_6A22  // "jsonrpc
   private static let idKey: UInt64 = 0x2264_6922  // "id"
   private static let idMask: UInt64 = 0xFFFF_FFFF

@@ -51,3 +51,56 @@ package struct PlainAnswer: @unchecked Sendable {
     UnsafeMutableRawBufferPointer(rebasing: output[(before.count + id.count)...]).copyMemory(from: behind)
   }
 }
+
+/// A success whose id and result are texts: the bytes of `Answer.write`, without a value in between.
+package struct PlainSuccess {
+  private let dialect: Dialect
+  /// Its text as it was sent; nil for a bare request without one.
+  private let id: UnsafeRawBufferPointer?
+  private let result: UnsafeRawBufferPointer
+
+  package init(dialect: Dialect, id: UnsafeRawBufferPointer?, result: UnsafeRawBufferPointer) {
+    self.dialect = dialect
+    self.id = id
+    self.result = result
+  }
+
+  /// Bytes of the answer.
+  package var count: Int {
+    var count = 0
+    parts { count += $0.count }
+    return count
+  }
+
+  /// - Parameter output: `count` bytes.
+  package func write(to output: UnsafeMutableRawBufferPointer) {
+    var place = 0
+    parts { part in
+      UnsafeMutableRawBufferPointer(rebasing: output[place...]).copyMemory(from: part)
+      place += part.count
+    }
+  }
+
+  @inline(__always)
+  private func parts(_ each: (UnsafeRawBufferPointer) -> Void) {
+    func text(_ text: StaticString) {
+      each(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+    }
+    switch (dialect, id) {
+    case (.bare, nil):
+      text("{\"result\":")
+      each(result)
+    case (.bare, let id?):
+      text("{\"result\":")
+      each(result)
+      text(",\"id\":")
+      each(id)
+    case (.jsonrpc, let id):
+      text("{\"jsonrpc\":\"2.0\",\"id\":")
+      if let id { each(id) } else { text("null") }
+      text(",\"result\":")
+      each(result)
+    }
+    text("}")
+  }
+}

@@ -14,13 +14,42 @@ package struct Timestamp: Sendable, Hashable, Comparable {
   /// RFC 3339: `2026-02-20T08:00:00.000Z`. Years before 0 and after 9999 have no such text and are
   /// cut to them.
   package var text: String {
+    String(unsafeUninitializedCapacity: Self.textSize) { bytes in
+      write(to: UnsafeMutableRawBufferPointer(bytes))
+      return Self.textSize
+    }
+  }
+
+  /// Bytes of `text`.
+  package static let textSize = 24
+
+  /// Writes `text` into `output`, which has room for `textSize` bytes.
+  package func write(to output: UnsafeMutableRawBufferPointer) {
     let bounded = Int(min(max(milliseconds, -62_167_219_200_000), 253_402_300_799_999))
-    let day = Int((Double(bounded) / 86_400_000).rounded(.down))
+    var day = bounded / 86_400_000
+    if bounded < day * 86_400_000 { day -= 1 }
     let time = bounded - day * 86_400_000
     let date = Self.civilDate(day)
-    return "\(Self.digits(date.year, 4))-\(Self.digits(date.month, 2))-\(Self.digits(date.day, 2))T"
-      + "\(Self.digits(time / 3_600_000, 2)):\(Self.digits(time / 60_000 % 60, 2)):"
-      + "\(Self.digits(time / 1000 % 60, 2)).\(Self.digits(time % 1000, 3))Z"
+    Self.write(date.year / 100, "-", at: 0, output)
+    Self.write(date.year % 100, "-", at: 2, output)
+    Self.write(date.month, "-", at: 5, output)
+    Self.write(date.day, "T", at: 8, output)
+    Self.write(time / 3_600_000, ":", at: 11, output)
+    Self.write(time / 60_000 % 60, ":", at: 14, output)
+    Self.write(time / 1000 % 60, ".", at: 17, output)
+    Self.write(time % 1000 / 10, "Z", at: 20, output)
+    output[22] = UInt8(ascii: "0") + UInt8(time % 10)
+    output[23] = UInt8(ascii: "Z")
+  }
+
+  /// Writes two digits and what stands behind them.
+  @inline(__always)
+  private static func write(
+    _ value: Int, _ end: Unicode.Scalar, at place: Int, _ output: UnsafeMutableRawBufferPointer
+  ) {
+    output[place] = UInt8(ascii: "0") + UInt8(value / 10)
+    output[place + 1] = UInt8(ascii: "0") + UInt8(value % 10)
+    output[place + 2] = UInt8(ascii: end)
   }
 
   package func adding(_ duration: Duration) -> Timestamp {
@@ -44,10 +73,5 @@ package struct Timestamp: Sendable, Hashable, Comparable {
     let month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
     let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
     return (year, month, dayOfYear - (153 * shiftedMonth + 2) / 5 + 1)
-  }
-
-  private static func digits(_ value: Int, _ width: Int) -> String {
-    let text = String(value)
-    return String(repeating: "0", count: max(width - text.utf8.count, 0)) + text
   }
 }

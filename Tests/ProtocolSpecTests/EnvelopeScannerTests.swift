@@ -5,14 +5,19 @@ import Testing
 
 @Suite("The scanner of plain envelopes")
 struct EnvelopeScannerTests {
-  /// `jsonrpc|bare id method`, or `-` if the message is not for the scanner.
+  /// `jsonrpc|bare id method`, with ` name=text` of a param, or `-` if the message is not for the scanner.
   func scan(_ message: String) -> String {
     let bytes = Array(message.utf8)
     return bytes.withUnsafeBytes { buffer in
       guard let envelope = EnvelopeScanner.scan(buffer) else { return "-" }
       let id = envelope.id.map { String(decoding: buffer[$0], as: UTF8.self) } ?? "none"
       let method = String(decoding: buffer[envelope.method], as: UTF8.self)
-      return "\(envelope.isJSONRPC ? "jsonrpc" : "bare") \(id) \(method)"
+      let param = envelope.param.map { param in
+        " "
+          + [param.name, param.text].map { String(decoding: buffer[$0], as: UTF8.self) }.joined(
+            separator: "=")
+      }
+      return "\(envelope.isJSONRPC ? "jsonrpc" : "bare") \(id) \(method)\(param ?? "")"
     }
   }
 
@@ -30,6 +35,16 @@ struct EnvelopeScannerTests {
       (#"{"id":null,"method":"ping"}"#, "-"), (#"{"id":1,"id":2,"method":"ping"}"#, "-"),
       (#"{"method":"ping","method":"ping"}"#, "-"), (#"{"method":"p\u0069ng"}"#, "-"),
       (#"{"jsonrpc":"1.0","method":"ping"}"#, "-"), (#"{"jsonrpc":2.0,"method":"ping"}"#, "-"),
+      (#"{"method":"m","params":{"a":"b"}}"#, "bare none m a=b"),
+      (
+        #"{"jsonrpc":"2.0","params" : { "task_id" : "x y" } ,"method":"m","id":1}"#, "jsonrpc 1 m task_id=x y"
+      ),
+      (#"{"method":"m","params":{"":""}}"#, "bare none m ="),
+      (#"{"method":"m","params":{"a":"b","c":"d"}}"#, "-"), (#"{"method":"m","params":{"a":1}}"#, "-"),
+      (#"{"method":"m","params":{"a":"b\n"}}"#, "-"), (#"{"method":"m","params":["a"]}"#, "-"),
+      (#"{"method":"m","params":{"a":"b"},"params":{"a":"b"}}"#, "-"),
+      (#"{"method":"m","params":{"a":"b""#, "-"),
+      (#"{"method":"m","params":{"a"}}"#, "-"), (#"{"params":{"a":"b"}}"#, "-"),
       (#"{"method":"ping","params":{}}"#, "-"), (#"{"method":"ping",}"#, "-"), (#"{"method":"ping"}x"#, "-"),
       (#"{"method":"ping""#, "-"), (#"{"method":"ping"} {"#, "-"), (#"{,"method":"ping"}"#, "-"),
       (#"{"id":1}"#, "-"), (#"{"method":5}"#, "-"), ("{}", "-"), ("[]", "-"), ("", "-"), ("{", "-"),
@@ -55,6 +70,24 @@ struct EnvelopeScannerTests {
           #expect(String(decoding: message[envelope.method], as: UTF8.self) == request.method.name)
         }
       }
+    }
+  }
+
+  @Test("a plain success is the answer", arguments: [Dialect.bare, .jsonrpc])
+  func plainSuccess(dialect: Dialect) {
+    for id: JSONValue? in [nil, 1, "x", "", 1_234_567_890] {
+      let result: JSONValue = ["task_id": "é", "attempts": 3]
+      var expected: [UInt8] = []
+      Answer(dialect: dialect, id: id, outcome: .success(result)).write(to: &expected)
+      let output = (id.map(JSONWriter.bytes) ?? []).withUnsafeBytes { idText in
+        JSONWriter.bytes(result).withUnsafeBytes { text in
+          let answer = PlainSuccess(dialect: dialect, id: id == nil ? nil : idText, result: text)
+          var output = [UInt8](repeating: 0, count: answer.count)
+          output.withUnsafeMutableBytes { answer.write(to: $0) }
+          return output
+        }
+      }
+      #expect(output == expected)
     }
   }
 
