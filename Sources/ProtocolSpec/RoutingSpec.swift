@@ -9,12 +9,12 @@ package struct RoutingSpec: Sendable {
 
   private struct Keywords {
     let add: Int
-    let phrases: [[String]]
+    let phrases: [Words]
   }
 
   private struct Executor {
     let type: String
-    let phrases: [[String]]
+    let phrases: [Words]
     let name: String
   }
 
@@ -47,7 +47,7 @@ package struct RoutingSpec: Sendable {
     var executors: [Executor] = []
     for entry in try node.required("executors").sequence() {
       try entry.checkKeys(["type", "words", "executor"])
-      var phrases: [[String]] = []
+      var phrases: [Words] = []
       if let words = entry["words"] { phrases = try Self.phrases(words) }
       executors.append(
         Executor(
@@ -69,17 +69,8 @@ package struct RoutingSpec: Sendable {
     return steps
   }
 
-  private static func phrases(_ node: YAMLNode) throws(SourceError) -> [[String]] {
-    try node.strings().map { words(in: $0) }
-  }
-
-  /// The words of a text, in lower case.
-  private static func words(in text: String) -> [String] {
-    text.lowercased().split { !$0.isLetter && !$0.isNumber }.map(String.init)
-  }
-
-  private static func contains(_ phrase: [String], in words: [String]) -> Bool {
-    words.indices.contains { words[$0...].starts(with: phrase) }
+  private static func phrases(_ node: YAMLNode) throws(SourceError) -> [Words] {
+    try node.strings().map { Words($0) }
   }
 
   /// 0 for the simplest task, 100 for the hardest.
@@ -87,21 +78,72 @@ package struct RoutingSpec: Sendable {
   /// - Parameter historyCount: messages before the description.
   package func complexity(of description: String, historyCount: Int) -> Int {
     let scalars = description.unicodeScalars.count
-    let words = Self.words(in: description)
+    let words = Words(description)
     var sum = base
     sum += length.first { scalars > $0.moreThan }?.add ?? 0
     sum += history.first { historyCount > $0.moreThan }?.add ?? 0
     for group in keywords {
-      sum += group.add * group.phrases.count { Self.contains($0, in: words) }
+      sum += group.add * group.phrases.count { words.contains($0) }
     }
     return min(max(sum, bounds.lowerBound), bounds.upperBound)
   }
 
   /// The executor the task is meant for; whether it is there is for others to know.
   package func executor(type: String, description: String) -> String {
-    let words = Self.words(in: description)
+    let words = Words(description)
     let named = executors.first { $0.type == type && type != executors.last?.type }
-    let byWord = executors.first { $0.phrases.contains { Self.contains($0, in: words) } }
+    let byWord = executors.first { $0.phrases.contains { words.contains($0) } }
     return (named ?? byWord ?? executors.last)?.name ?? fallbackExecutor
+  }
+}
+
+/// The words of a text in lower case, each with a space before and behind it.
+private struct Words: Sendable {
+  private let bytes: [UInt8]
+
+  private static let space = UInt8(ascii: " ")
+
+  init(_ text: String) {
+    var bytes = [Self.space]
+    bytes.reserveCapacity(text.utf8.count + 2)
+    // Most texts are ASCII, and what Unicode knows of each character takes long to look up.
+    let isASCII = text.utf8.allSatisfy { byte in
+      if let small = Self.inLowerCase(byte) {
+        bytes.append(small)
+      } else if bytes.last != Self.space {
+        bytes.append(Self.space)
+      }
+      return byte < 0x80
+    }
+    if !isASCII {
+      bytes = [Self.space]
+      for word in text.lowercased().split(whereSeparator: { !$0.isLetter && !$0.isNumber }) {
+        bytes += word.utf8
+        bytes.append(Self.space)
+      }
+    }
+    if bytes.last != Self.space { bytes.append(Self.space) }
+    self.bytes = bytes
+  }
+
+  /// The letter in lower case, or the digit; nil for any other byte.
+  private static func inLowerCase(_ byte: UInt8) -> UInt8? {
+    switch byte {
+    case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "0")...UInt8(ascii: "9"): byte
+    case UInt8(ascii: "A")...UInt8(ascii: "Z"): byte | 0x20
+    default: nil
+    }
+  }
+
+  /// Whether the words of `phrase` stand here one behind the other.
+  func contains(_ phrase: Words) -> Bool {
+    // A phrase without words stands nowhere.
+    guard phrase.bytes.count > 2, phrase.bytes.count <= bytes.count else { return false }
+    let first = phrase.bytes[1]
+    for start in 0...(bytes.count - phrase.bytes.count)
+    where bytes[start] == Self.space && bytes[start + 1] == first {
+      if bytes[start...].starts(with: phrase.bytes) { return true }
+    }
+    return false
   }
 }

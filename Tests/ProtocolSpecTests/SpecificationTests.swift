@@ -128,7 +128,8 @@ struct RoutingTests {
       ("how much, and many", 0, 50), ("implement it", 0, 75), ("implement, implement", 0, 75),
       ("implementation", 0, 50), (String(repeating: "x", count: 51), 0, 65),
       (String(repeating: "x", count: 101), 0, 80), ("hi", 3, 65), ("hi", 6, 80),
-      ("implement the design of a distributed architecture", 0, 100),
+      ("implement the design of a distributed architecture", 0, 100), ("How\t many \nfiles", 0, 30),
+      ("how naïve many", 0, 50), ("naïve DESIGN", 0, 75), ("designé", 0, 50), ("", 0, 50), ("?!", 0, 50),
     ])
   func complexity(description: String, history: Int, expected: Int) {
     #expect(routing.complexity(of: description, historyCount: history) == expected)
