@@ -8,8 +8,8 @@ let strict: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// What a loop owns, only the loop touches, and tests check exclusive access to it in debug builds; the
-/// run-time checks of a release build cost a sixth of the server's throughput.
+/// What a loop or the writer of the store owns, only that thread touches, and tests check exclusive access
+/// to it in debug builds; the run-time checks of a release build cost a sixth of the server's throughput.
 let fast: [SwiftSetting] =
   strict + [.unsafeFlags(["-enforce-exclusivity=unchecked"], .when(configuration: .release))]
 
@@ -66,11 +66,12 @@ let package = Package(
     module("Transport", on: ["Wire", "CLinux"], settings: fast),
     module("ProtocolSpec", on: ["JSON", "YAML", "JSONSchema"], settings: fast, plugins: ["EmbedPlugin"]),
     module("Diagnostics", on: ["JSON", "ProtocolSpec"]),
-    module("TaskStore", on: ["JSON", "ProtocolSpec", "CSQLite"]),
+    module("TaskStore", on: ["JSON", "ProtocolSpec", "CSQLite"], settings: fast),
     module("MCP", on: ["JSON", "ProtocolSpec"]),
     module(
       "Orchestration",
-      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore"]),
+      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore"],
+      settings: fast),
     module(
       "Conformance", on: ["JSON", "YAML", "JSONSchema", "Wire", "Transport", "ProtocolSpec"],
       plugins: ["EmbedPlugin"]),
@@ -108,7 +109,9 @@ let package = Package(
     tests("ProtocolSpec", on: ["JSON", "YAML", "ProtocolSpec"]),
     tests("TaskStore", on: ["JSON", "ProtocolSpec", "TaskStore"]),
     tests("MCP", on: ["JSON", "JSONSchema", "ProtocolSpec", "MCP"]),
-    tests("Orchestration", on: ["YAML", "ProtocolSpec", "Orchestration"]),
+    tests(
+      "Orchestration",
+      on: ["JSON", "YAML", "ProtocolSpec", "Diagnostics", "TaskStore", "Transport", "Orchestration"]),
     tests(
       "Conformance",
       on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Conformance", "omni-conformance"]),

@@ -65,7 +65,7 @@ extension Orchestrator {
     await rememberState()
     switch state {
     case .brainstem: await enterBrainstem()
-    case .normal, .degraded: await wakeWaiting()
+    case .normal, .degraded: currentUpstream == nil ? await pump() : await wakeWaiting()
     }
   }
 
@@ -86,15 +86,7 @@ extension Orchestrator {
   private func enterBrainstem() async {
     Task { await self.wakeLocalModel() }
     for task in running.values { task.cancel() }
-    do throws(StoreError) {
-      let moved = try await store.transitionAll(from: .idle, to: .waiting)
-      let isMoved = Set(moved)
-      queue.removeAll(where: isMoved.contains)
-      for id in moved { finish(id, .suspended(id: id, message: monitorMessage)) }
-    } catch {
-      // They stay queued, and their dispatch suspends them one by one.
-      log.error("system state", JSONObject([("cause", .string(error.description))]))
-    }
+    await suspendQueue()
   }
 
   private func wakeLocalModel() async {

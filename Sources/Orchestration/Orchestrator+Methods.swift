@@ -1,5 +1,4 @@
 import Diagnostics
-import Foundation
 import JSON
 import ProtocolSpec
 import TaskStore
@@ -9,51 +8,111 @@ extension Orchestrator {
   /// The handler of every method that needs more than its params.
   package nonisolated var handlers: [String: Handler] {
     [
-      "create_task": { params throws(ProtocolFault) in try await self.createTask(params) },
-      "get_task_status": { params throws(ProtocolFault) in try await self.taskStatus(params) },
-      "list_tasks": { params throws(ProtocolFault) in try await self.listTasks(params) },
-      "cancel_task": { params throws(ProtocolFault) in try await self.cancelTask(params) },
-      "system_status": { _ throws(ProtocolFault) in try await self.systemStatus() },
+      "create_task": { params, reply in self.createTask(params, reply) },
+      "get_task_status": { params, reply in
+        self.taskStatus(params, reply)
+        return nil
+      },
+      "list_tasks": { params, reply in
+        self.listTasks(params, reply)
+        return nil
+      },
+      "cancel_task": asynchronous { params throws(ProtocolFault) in try await self.cancelTask(params) },
+      "system_status": { _, reply in
+        reply(.success(self.systemStatus()))
+        return nil
+      },
     ]
   }
 
   // MARK: - create_task
 
-  func createTask(_ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
-    if isDraining { throw spec.errors.fault(.shuttingDown) }
-    let new = newTask(params)
-    let waits = params["wait"]?.bool ?? true
-    let outcome = try await stored { () throws(StoreError) in try await self.store.create(new) }
-    switch outcome {
-    case .full: throw spec.errors.fault(.queueFull, retryAfter: spec.limits.retryAfter)
-    case .conflict: throw idempotencyConflict
-    case .existing(let task):
-      // A suspended task is told as it is: its waiters would otherwise wait for the cloud.
-      if task.state == .waiting { return suspension(task.id, suspensionMessage(of: task)) }
-      if !waits || spec.taskStates.final.contains(task.state) { return outcomeJSON(task) }
-      return try await ending(of: task.id)
-    case .created(let task):
-      queue.append(task.id)
-      if waits { return try await ending(of: task.id) { await self.pump() } }
-      Task { await self.pump() }
-      return ["task_id": .string(task.id), "status": .string(task.state.rawValue)]
+  private nonisolated func createTask(_ params: JSONObject, _ reply: Reply) -> Stop? {
+    guard params["wait"]?.bool == false else {
+      return asynchronous { params throws(ProtocolFault) in try await self.createAndWait(params) }(
+        params, reply)
+    }
+    guard !isDraining else {
+      reply(.failure(spec.errors.fault(.shuttingDown)))
+      return nil
+    }
+    let isSuspended = upstream(in: shownMonitor.state) == nil
+    store.create(newTask(params), isSuspended: isSuspended) { result in self.tell(result, reply) }
+    return nil
+  }
+
+  /// What a `create_task` that does not wait is told; on the thread of the store's writer.
+  private nonisolated func tell(_ result: Result<CreateOutcome, StoreError>, _ reply: Reply) {
+    switch result {
+    case .failure(let error): desk.add(reply, .failure(storageFault(error)))
+    case .success(.full): desk.add(reply, .failure(queueFull))
+    case .success(.conflict): desk.add(reply, .failure(idempotencyConflict))
+    case .success(.existing(let task)): desk.add(reply, .success(existing(task)))
+    case .success(.created(let task)):
+      // It was created in this state, wherever it went from there.
+      let status = spec.taskStates.initial.rawValue
+      desk.add(
+        reply, .success(["task_id": .string(task.id), "status": .string(status)]),
+        created: CreationDesk.Created(id: task.id, isSuspended: task.state == .waiting))
     }
   }
 
-  private func newTask(_ params: JSONObject) -> NewTask {
+  /// Takes over tasks that were created for requests that do not wait.
+  func take(_ created: [CreationDesk.Created]) async {
+    for task in created where !task.isSuspended { queue.append(task.id) }
+    if currentUpstream != nil, created.contains(where: \.isSuspended) {
+      // What they were to wait for came back while they were written.
+      await wakeWaiting()
+    } else {
+      await pump()
+    }
+  }
+
+  private func createAndWait(_ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
+    if isDraining { throw spec.errors.fault(.shuttingDown) }
+    let new = newTask(params)
+    let isSuspended = currentUpstream == nil
+    let outcome = try await stored { () throws(StoreError) in
+      try await self.store.create(new, isSuspended: isSuspended)
+    }
+    switch outcome {
+    case .full: throw queueFull
+    case .conflict: throw idempotencyConflict
+    case .existing(let task):
+      // A suspended task is told as it is: its waiters would otherwise wait for the cloud.
+      if task.state == .waiting || spec.taskStates.final.contains(task.state) { return existing(task) }
+      return try await ending(of: task.id)
+    case .created(let task) where task.state == .waiting:
+      if currentUpstream != nil { Task { await self.wakeWaiting() } }
+      return existing(task)
+    case .created(let task):
+      queue.append(task.id)
+      return try await ending(of: task.id) { await self.pump() }
+    }
+  }
+
+  private nonisolated var queueFull: ProtocolFault {
+    spec.errors.fault(.queueFull, retryAfter: spec.limits.retryAfter)
+  }
+
+  private nonisolated func existing(_ task: StoredTask) -> JSONValue {
+    task.state == .waiting ? suspension(task.id, suspensionMessage(of: task)) : outcomeJSON(task)
+  }
+
+  private nonisolated func newTask(_ params: JSONObject) -> NewTask {
     let description = params["description"]?.string ?? ""
     let type = params["type"]?.string ?? ""
     let history = params["history"]
     let complexity = spec.routing.complexity(
       of: description, historyCount: history?.array?.count ?? 0)
     return NewTask(
-      id: UUID().uuidString.lowercased(), description: description, type: type,
+      description: description, type: type,
       idempotencyKey: params["idempotency_key"]?.string, history: history,
       executor: spec.routing.fallbackExecutor,
       model: settings.gatewayModel(complexity: complexity), complexity: complexity)
   }
 
-  private var idempotencyConflict: ProtocolFault {
+  private nonisolated var idempotencyConflict: ProtocolFault {
     let key = "idempotency_key"
     let method = spec.method("create_task")
     return method?.invalidParams(
@@ -64,7 +123,7 @@ extension Orchestrator {
   /// Waits until the task has ended or is suspended, or until nobody wants to know: the task runs on.
   ///
   /// - Parameter begin: run once the wait is registered, so that no ending is missed.
-  private func ending(
+  func ending(
     of id: String, begin: @escaping @Sendable () async -> Void = {}
   ) async throws(ProtocolFault) -> JSONValue {
     lastWaiter += 1
@@ -112,7 +171,7 @@ extension Orchestrator {
     if isDraining { finish(id, .draining) }
   }
 
-  private func outcomeJSON(_ task: StoredTask) -> JSONValue {
+  private nonisolated func outcomeJSON(_ task: StoredTask) -> JSONValue {
     var members = JSONObject([("task_id", .string(task.id)), ("status", .string(task.state.rawValue))])
     members["result"] = task.result.map(JSONValue.string)
     if task.isTruncated { members["truncated"] = true }
@@ -122,45 +181,13 @@ extension Orchestrator {
   }
 
   /// What a task waits for: its stored time, or the end of the outage.
-  private func suspensionMessage(of task: StoredTask) -> String {
+  private nonisolated func suspensionMessage(of task: StoredTask) -> String {
     guard let wakeAt = task.wakeAt else { return monitorMessage }
     return rateLimitMessage(.milliseconds(max(wakeAt.milliseconds - Timestamp.now().milliseconds, 0)))
   }
 
-  private func suspension(_ id: String, _ message: String) -> JSONValue {
+  private nonisolated func suspension(_ id: String, _ message: String) -> JSONValue {
     ["task_id": .string(id), "status": "suspended", "message": .string(message)]
-  }
-
-  // MARK: - Reading
-
-  func taskStatus(_ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
-    let id = params["task_id"]?.string ?? ""
-    guard let task = try await stored({ () throws(StoreError) in try await self.store.task(id) }) else {
-      throw spec.errors.fault(.taskNotFound)
-    }
-    return task.json
-  }
-
-  func listTasks(_ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
-    var cursor: PageCursor?
-    if let text = params["cursor"]?.string {
-      guard let known = PageCursor(text) else { throw badCursor }
-      cursor = known
-    }
-    let state = params["state"]?.string.flatMap(TaskState.init(rawValue:))
-    let limit = params["limit"]?.int ?? 1
-    let page = try await stored { [cursor] () throws(StoreError) in
-      try await self.store.page(state: state, before: cursor, limit: limit)
-    }
-    var members = JSONObject([("tasks", .array(page.tasks.map(\.json)))])
-    members["next_cursor"] = page.next.map { .string($0.text) }
-    return .object(members)
-  }
-
-  private var badCursor: ProtocolFault {
-    spec.method("list_tasks")?.invalidParams(
-      path: JSONPointer(tokens: ["cursor"]), keyword: "format", detail: "is no cursor of a page before")
-      ?? spec.errors.fault(.internalError)
   }
 
   // MARK: - cancel_task
@@ -184,32 +211,6 @@ extension Orchestrator {
     }
   }
 
-  // MARK: - system_status
-
-  func systemStatus() async throws(ProtocolFault) -> JSONValue {
-    let counts = try await stored { () throws(StoreError) in try await self.store.counts() }
-    let tasks = TaskState.allCases.map { ($0.rawValue, JSONValue.int(counts[$0] ?? 0)) }
-    let seconds = uptime / .milliseconds(1) / 1000
-    return [
-      "system_state": .string(monitor.state.rawValue),
-      "since": .string(monitor.since.text),
-      "litellm": health(monitor.litellm),
-      "cloud": health(monitor.cloud),
-      "tasks": .object(JSONObject(tasks)),
-      "uptime_s": .number(JSONNumber((seconds * 1000).rounded() / 1000)),
-      "version": .string(version),
-      "spec_revision": .string(spec.overview.revision),
-    ]
-  }
-
-  private func health(_ health: SystemMonitor.Health) -> JSONValue {
-    var members = JSONObject([
-      ("healthy", .bool(health.isHealthy)), ("consecutive_failures", .int(health.failuresInARow)),
-    ])
-    members["checked_at"] = health.checkedAt.map { .string($0.text) }
-    return .object(members)
-  }
-
   /// The result of a call of the store; what goes wrong there is logged, and told without its cause.
   private func stored<Value: Sendable>(
     _ body: @Sendable () async throws(StoreError) -> Value
@@ -217,8 +218,12 @@ extension Orchestrator {
     do throws(StoreError) {
       return try await body()
     } catch {
-      log.error("store", JSONObject([("cause", .string(error.description))]))
-      throw spec.errors.fault(.storageUnavailable)
+      throw storageFault(error)
     }
+  }
+
+  nonisolated func storageFault(_ error: StoreError) -> ProtocolFault {
+    log.error("store", JSONObject([("cause", .string(error.description))]))
+    return spec.errors.fault(.storageUnavailable)
   }
 }

@@ -16,9 +16,10 @@ extension Orchestrator {
     case abandoned
   }
 
-  /// Starts as many queued tasks as may run.
+  /// Starts as many queued tasks as may run; all of them wait where nothing could do them.
   func pump() async {
     guard !isDraining else { return }
+    guard currentUpstream != nil else { return await suspendQueue() }
     while stalled.isEmpty, running.count < settings.maxRunning, let id = queue.popFirst() {
       if running[id] != nil {
         again.insert(id)
@@ -26,6 +27,33 @@ extension Orchestrator {
         running[id] = Task { await self.run(id) }
       }
     }
+  }
+
+  /// Moves what is queued to `waiting`, in one transaction.
+  func suspendQueue() async {
+    // One at a time: at its end it looks again.
+    guard !isSuspending, !queue.isEmpty else { return }
+    isSuspending = true
+    let taken = queue
+    queue = []
+    do throws(StoreError) {
+      let moved = try await store.transitionAll(from: .idle, to: .waiting)
+      isSuspending = false
+      for id in moved { finish(id, .suspended(id: id, message: monitorMessage)) }
+    } catch {
+      isSuspending = false
+      log.error("suspend", JSONObject([("cause", .string(error.description))]))
+      for id in taken { finish(id, .storeFailed) }
+      queue.insert(contentsOf: taken, at: queue.startIndex)
+      Task {
+        try? await Task.sleep(for: self.spec.failures.policy.backoffCap)
+        await self.pump()
+      }
+      return
+    }
+    // While the rows were written, what they wait for may have come back and woken those before them;
+    // or more tasks were queued.
+    if currentUpstream != nil { await wakeWaiting() } else { await pump() }
   }
 
   private func run(_ id: String) async {
@@ -71,8 +99,10 @@ extension Orchestrator {
   }
 
   /// Where tasks go now: nil if they have to wait.
-  var currentUpstream: SystemMonitor.Upstream? {
-    switch monitor.state {
+  var currentUpstream: SystemMonitor.Upstream? { upstream(in: monitor.state) }
+
+  nonisolated func upstream(in state: SystemState) -> SystemMonitor.Upstream? {
+    switch state {
     case .normal: .litellm
     case .degraded: upstreams.direct == nil ? nil : .cloud
     case .brainstem: nil
@@ -80,12 +110,12 @@ extension Orchestrator {
   }
 
   /// What a suspended task waits for.
-  var monitorMessage: String {
+  nonisolated var monitorMessage: String {
     let messages = spec.failures.messages
-    return monitor.state == .degraded ? messages.litellmUnavailable : messages.cloudUnavailable
+    return shownMonitor.state == .degraded ? messages.litellmUnavailable : messages.cloudUnavailable
   }
 
-  func rateLimitMessage(_ wait: Duration) -> String {
+  nonisolated func rateLimitMessage(_ wait: Duration) -> String {
     let seconds = Int((wait / .seconds(1)).rounded(.up))
     return fill(spec.failures.messages.rateLimited, ["seconds": String(seconds)])
   }
@@ -95,11 +125,21 @@ extension Orchestrator {
       try await suspend(id, message: monitorMessage, wakeAt: nil)
       return
     }
-    guard case .done(let queued) = try await store.transition(id, to: .dispatching) else { return }
-    guard queued.attempts < spec.failures.policy.maxAttempts else {
-      try await fail(
-        id, CallFailure(name: .attemptsExhausted, detail: "\(queued.attempts) attempts"), attempts: 0)
-      return
+    let known = progress[id]
+    let started = try await store.move(id) { self.start(of: $0, at: upstream, known) }
+    guard case .done(let task) = started else { return }
+    guard task.state == .executing else { return finish(id, .task(task)) }
+    let outcome = await call(task, upstream)
+    try await settle(task, outcome)
+  }
+
+  /// From the queue to an upstream, or to the end of a task whose attempts are used up.
+  private nonisolated func start(
+    of task: StoredTask, at upstream: SystemMonitor.Upstream, _ progress: Progress?
+  ) -> TaskMove {
+    guard task.attempts < spec.failures.policy.maxAttempts else {
+      let failure = CallFailure(name: .attemptsExhausted, detail: "\(task.attempts) attempts")
+      return TaskMove(along: [.dispatching, .failed], change(for: failure, progress))
     }
     var change = TaskChange()
     if upstream == .cloud {
@@ -108,11 +148,9 @@ extension Orchestrator {
     } else {
       change.executor = spec.overview.gatewayExecutor
       // The direct API may have been tried before, which has a model of its own.
-      change.model = settings.gatewayModel(complexity: queued.complexity)
+      change.model = settings.gatewayModel(complexity: task.complexity)
     }
-    guard case .done(let task) = try await store.transition(id, to: .executing, change) else { return }
-    let outcome = await call(task, upstream)
-    try await settle(task, outcome)
+    return TaskMove(along: [.dispatching, .executing], change)
   }
 
   private func settle(_ task: StoredTask, _ outcome: DispatchOutcome) async throws(StoreError) {
@@ -125,10 +163,10 @@ extension Orchestrator {
       if case .done(let done) = try await store.transition(task.id, to: .completed, change) {
         finish(task.id, .task(done))
       }
-    case .failed(let failure): try await fail(task.id, failure, attempts: 1)
+    case .failed(let failure): try await fail(task.id, failure)
     case .elsewhere(let failure):
       guard task.attempts + 1 < spec.failures.policy.maxAttempts else {
-        try await fail(task.id, failure, attempts: 1)
+        try await fail(task.id, failure)
         return
       }
       var change = TaskChange()
@@ -139,21 +177,25 @@ extension Orchestrator {
     }
   }
 
-  private func fail(_ id: String, _ failure: CallFailure, attempts: Int) async throws(StoreError) {
-    let detail = shown(failure.detail)
+  private func fail(_ id: String, _ failure: CallFailure) async throws(StoreError) {
+    var change = change(for: failure, progress[id])
+    change.attempts = 1
+    if case .done(let task) = try await store.transition(id, to: .failed, change) {
+      finish(id, .task(task))
+    }
+  }
+
+  private nonisolated func change(for failure: CallFailure, _ progress: Progress?) -> TaskChange {
     var info = JSONObject([("class", .string(failure.name.rawValue))])
     info["status"] = failure.status.map(JSONValue.int)
-    if let progress = progress[id] {
+    if let progress {
       info["upstream"] = .string(progress.last?.rawValue ?? "")
       info["tried"] = .int(progress.tries)
     }
     var change = TaskChange()
-    change.error = spec.failures.taskError(failure.name, detail)
+    change.error = spec.failures.taskError(failure.name, shown(failure.detail))
     change.errorInfo = .object(info)
-    change.attempts = attempts
-    if case .done(let task) = try await store.transition(id, to: .failed, change) {
-      finish(id, .task(task))
-    }
+    return change
   }
 
   func suspend(_ id: String, message: String, wakeAt: Timestamp?) async throws(StoreError) {
@@ -170,7 +212,7 @@ extension Orchestrator {
   }
 
   /// What an upstream said, without keys and not longer than people read.
-  private func shown(_ detail: String) -> String {
+  private nonisolated func shown(_ detail: String) -> String {
     let limit = 500
     let masked = log.currentRedaction.text(detail)
     return masked.count > limit ? masked.prefix(limit) + "…" : masked

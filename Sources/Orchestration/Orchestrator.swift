@@ -1,15 +1,13 @@
 package import Diagnostics
 import Foundation
-package import JSON
+import JSON
 package import ProtocolSpec
+import Synchronization
 package import TaskStore
 
 /// Runs tasks: queues them, routes them, calls models, retries, suspends, and keeps the state of
 /// the system. Everything a client asks for beyond ping comes here.
 package actor Orchestrator {
-  /// Answers one method: params in, result or fault out.
-  package typealias Handler = @Sendable (JSONObject) async throws(ProtocolFault) -> JSONValue
-
   /// What a `create_task` that waits is told.
   enum Ending: Sendable {
     /// The task is in this state now, for good or until the cloud is back.
@@ -40,8 +38,13 @@ package actor Orchestrator {
   nonisolated let log: Log
   nonisolated let version: String
   nonisolated let upstreams: Upstreams
+  nonisolated let readers: LoopReaders
+  nonisolated let desk: CreationDesk
 
-  var monitor: SystemMonitor
+  var monitor: SystemMonitor {
+    didSet { copyOfMonitor.withLock { $0 = monitor } }
+  }
+  private let copyOfMonitor: Mutex<SystemMonitor>
   var retryPolicy: RetryPolicy
   /// Ids of tasks that are idle, in the order they will run.
   var queue: ArraySlice<String> = []
@@ -54,7 +57,9 @@ package actor Orchestrator {
   /// Who waits for the end of a task, by the task's id and then by number.
   var waiters: [String: [Int: CheckedContinuation<Ending, Never>]] = [:]
   var lastWaiter = 0
-  var isDraining = false
+  /// Whether what is queued is being suspended.
+  var isSuspending = false
+  private let drains = Atomic<Bool>(false)
   private let startedAt = ContinuousClock.now
   private var loops: [Task<Void, Never>] = []
   var wakeUp: Task<Void, Never>?
@@ -63,17 +68,20 @@ package actor Orchestrator {
   var owesWaking = false
 
   package init(
-    spec: Specification, settings: Settings, store: TaskStore, upstreams: Upstreams, log: Log,
-    version: String,
-    seed: UInt64
+    spec: Specification, settings: Settings, store: TaskStore, readers: LoopReaders, desk: CreationDesk,
+    upstreams: Upstreams, log: Log, version: String, seed: UInt64
   ) {
     self.spec = spec
     self.settings = settings
     self.store = store
+    self.readers = readers
+    self.desk = desk
     self.upstreams = upstreams
     self.log = log
     self.version = version
-    monitor = SystemMonitor(spec: spec, settings: settings, since: .now())
+    let monitor = SystemMonitor(spec: spec, settings: settings, since: .now())
+    self.monitor = monitor
+    copyOfMonitor = Mutex(monitor)
     retryPolicy = RetryPolicy(spec.failures.policy, seed: seed)
   }
 
@@ -104,9 +112,19 @@ package actor Orchestrator {
     loops = [
       Task { await self.watchHealth() },
       Task { await self.removeOldTasks() },
+      Task { for await created in self.desk.news { await self.take(created) } },
     ]
     await scheduleWakeUp()
     await pump()
+  }
+
+  /// `monitor` for those who do not wait for the actor.
+  nonisolated var shownMonitor: SystemMonitor { copyOfMonitor.withLock { $0 } }
+
+  /// Whether new work is refused.
+  nonisolated var isDraining: Bool {
+    get { drains.load(ordering: .relaxed) }
+    set { drains.store(newValue, ordering: .relaxed) }
   }
 
   /// Refuses new work, tells those who wait, and returns when nothing runs any more, or after `limit`.
@@ -142,5 +160,5 @@ package actor Orchestrator {
     for waiter in (waiters.removeValue(forKey: id) ?? [:]).values { waiter.resume(returning: ending) }
   }
 
-  var uptime: Duration { startedAt.duration(to: .now) }
+  nonisolated var uptime: Duration { startedAt.duration(to: .now) }
 }

@@ -28,17 +28,21 @@ struct OmniServer {
     } catch {
       throw StartError(error.description, exit: 1)
     }
+    let desk = CreationDesk()
+    let readers: LoopReaders
     do throws(StoreError) {
       lock = try StoreLock(storePath: settings.databasePath)
-      store = try TaskStore(path: settings.databasePath, spec: spec, maxUnfinished: settings.maxQueued)
+      store = try TaskStore(
+        path: settings.databasePath, spec: spec, maxUnfinished: settings.maxQueued, committed: desk.flush)
+      readers = try LoopReaders(store, loops: front.loops)
     } catch {
       throw StartError(
         "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1)
     }
     let upstreams = Upstreams(settings: settings, spec: spec, client: HTTPClient(loop: clientLoop))
     orchestrator = Orchestrator(
-      spec: spec, settings: settings, store: store, upstreams: upstreams, log: log, version: kitVersion,
-      seed: UInt64.random(in: .min ... .max))
+      spec: spec, settings: settings, store: store, readers: readers, desk: desk, upstreams: upstreams,
+      log: log, version: kitVersion, seed: UInt64.random(in: .min ... .max))
     service = try Service(
       spec: spec, settings: settings, log: log, store: store, orchestrator: orchestrator)
   }

@@ -1,18 +1,20 @@
 import JSON
+import Orchestration
 
 /// The requests of one connection that run beside its loop, so that waiting for them can be stopped.
 struct RequestsUnderWay {
-  private var works: [Int: (id: JSONValue?, work: Task<Void, Never>)] = [:]
+  private var works: [Int: (id: JSONValue?, stop: Stop?)] = [:]
   private var last = 0
 
-  mutating func nextNumber() -> Int {
+  /// Gives the number of the request.
+  mutating func begin(id: JSONValue?) -> Int {
     last += 1
+    works[last] = (id, nil)
     return last
   }
 
-  mutating func begin(_ number: Int, id: JSONValue?, _ work: Task<Void, Never>) {
-    works[number] = (id, work)
-  }
+  /// Keeps how to say that nobody waits for the answer, unless it is there already.
+  mutating func keep(_ stop: @escaping Stop, for number: Int) { works[number]?.stop = stop }
 
   /// Whether anybody still waits for the answer.
   mutating func end(_ number: Int) -> Bool { works.removeValue(forKey: number) != nil }
@@ -22,12 +24,12 @@ struct RequestsUnderWay {
   mutating func stop(id: JSONValue) {
     for (number, entry) in works where entry.id == id {
       works[number] = nil
-      entry.work.cancel()
+      entry.stop?()
     }
   }
 
   mutating func stopAll() {
-    for entry in works.values { entry.work.cancel() }
+    for entry in works.values { entry.stop?() }
     works = [:]
   }
 }

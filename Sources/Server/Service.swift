@@ -18,7 +18,7 @@ final class Service: Sendable {
   let log: Log
   let store: TaskStore
   let mcp: MCPOffer
-  private let handlers: [String: Orchestrator.Handler]
+  private let handlers: [String: Handler]
   private let phaseNumber = Atomic<Int>(Phase.starting.rawValue)
 
   /// - Throws: if a method of the specification has no handler, or a handler no method.
@@ -62,16 +62,14 @@ final class Service: Sendable {
     dialect == .bare ? "pong" : .object(JSONObject())
   }
 
-  func run(_ request: Request) async -> Result<JSONValue, ProtocolFault> {
+  /// Runs a native request; to be called on the loop of `reply`.
+  func run(_ request: Request, _ reply: Reply) -> Stop? {
     guard let handler = handlers[request.method.name] else {
       log.error("no handler", JSONObject([("method", .string(request.method.name))]))
-      return .failure(spec.errors.fault(.internalError))
+      reply(.failure(spec.errors.fault(.internalError)))
+      return nil
     }
-    do throws(ProtocolFault) {
-      return .success(try await handler(request.params))
-    } catch {
-      return .failure(error)
-    }
+    return handler(request.params, reply)
   }
 }
 

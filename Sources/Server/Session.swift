@@ -157,18 +157,14 @@ final class Session: WebSocketHandler {
     _ request: Request, shape: @escaping @Sendable (Outcome) -> Outcome = { $0 }, done: @escaping Done
   ) {
     let bound = LoopBound(self, on: connection.loop)
-    let service = service
-    let number = underWay.nextNumber()
-    let work = Task {
-      let outcome = await service.run(request)
-      let answer = request.isNotification ? nil : request.answer(shape(outcome))
-      _ = bound.loop.submit {
-        let isAwaited = bound.value.underWay.end(number)
-        done(bound.value, isAwaited ? answer : nil)
-      }
-    }
     // Nothing that is said in JSON-RPC stops a bare request.
-    underWay.begin(number, id: request.dialect == .jsonrpc ? request.id : nil, work)
+    let number = underWay.begin(id: request.dialect == .jsonrpc ? request.id : nil)
+    let reply = Reply(on: connection.loop) { outcome in
+      let session = bound.value
+      let isAwaited = session.underWay.end(number) && !request.isNotification
+      done(session, isAwaited ? request.answer(shape(outcome)) : nil)
+    }
+    if let stop = service.run(request, reply) { underWay.keep(stop, for: number) }
   }
 
   private func send(_ answer: Answer) {
@@ -188,9 +184,6 @@ final class Session: WebSocketHandler {
     if isFull { connection.pauseReading() } else { connection.resumeReading() }
   }
 }
-
-/// What became of a request.
-typealias Outcome = Result<JSONValue, ProtocolFault>
 
 /// Gathers the answers of a batch. Confined to a loop.
 private final class Batch: @unchecked Sendable {

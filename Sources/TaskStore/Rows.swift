@@ -1,174 +1,26 @@
 internal import JSON
 internal import ProtocolSpec
 
-/// The tables of the store, and their version. Triggers keep the number of tasks in each state, so
-/// that neither the limit of the queue nor system_status has to count rows.
-enum Schema {
-  private static let version: Int64 = 1
-
-  static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
-    try connection.execute("PRAGMA journal_mode = WAL")
-    try connection.execute("PRAGMA synchronous = FULL")
-    let found = try connection.rows("PRAGMA user_version", []) { $0.integer(0) ?? 0 }.first ?? 0
-    guard found <= version else {
-      throw StoreError(
-        description:
-          "the store was written by a newer server: its version is \(found), this one knows \(version)")
-    }
-    try connection.execute(
-      """
-      BEGIN IMMEDIATE;
-      CREATE TABLE IF NOT EXISTS tasks (
-        seq INTEGER PRIMARY KEY AUTOINCREMENT,
-        id TEXT NOT NULL UNIQUE,
-        description TEXT NOT NULL,
-        type TEXT NOT NULL,
-        state TEXT NOT NULL,
-        created_at INTEGER NOT NULL,
-        updated_at INTEGER NOT NULL,
-        executor TEXT NOT NULL,
-        model TEXT NOT NULL,
-        complexity INTEGER NOT NULL,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        idempotency_key TEXT UNIQUE,
-        history TEXT,
-        result TEXT,
-        truncated INTEGER NOT NULL DEFAULT 0,
-        error TEXT,
-        error_info TEXT,
-        wake_at INTEGER
-      ) STRICT;
-      CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, seq);
-      CREATE TABLE IF NOT EXISTS counts (state TEXT PRIMARY KEY, tasks INTEGER NOT NULL) STRICT;
-      INSERT OR IGNORE INTO counts (state, tasks) VALUES \(TaskState.allCases.map { "('\($0.rawValue)', 0)" }.joined(separator: ", "));
-      CREATE TRIGGER IF NOT EXISTS task_added AFTER INSERT ON tasks BEGIN
-        UPDATE counts SET tasks = tasks + 1 WHERE state = new.state;
-      END;
-      CREATE TRIGGER IF NOT EXISTS task_moved AFTER UPDATE OF state ON tasks WHEN old.state <> new.state BEGIN
-        UPDATE counts SET tasks = tasks + (state = new.state) - (state = old.state)
-        WHERE state IN (old.state, new.state);
-      END;
-      CREATE TRIGGER IF NOT EXISTS task_removed AFTER DELETE ON tasks BEGIN
-        UPDATE counts SET tasks = tasks - 1 WHERE state = old.state;
-      END;
-      CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-      PRAGMA user_version = \(version);
-      COMMIT;
-      """)
-  }
-}
-
-/// The statements of the task table.
+/// How a row of the task table is read.
 enum Rows {
-  private static let columns = """
+  static let columns = """
     seq, id, description, type, state, created_at, updated_at, executor, model, complexity, attempts,
     history, result, truncated, error, error_info, wake_at
     """
 
-  static func first(
-    _ connection: SQLiteConnection, _ clause: String, _ parameters: [SQLValue]
-  ) throws(StoreError) -> StoredTask? {
-    try connection.rows("SELECT \(columns) FROM tasks \(clause)", parameters, row: task).first
+  static let numberColumn: Int32 = 0
+
+  private static let textStart: StaticString = "{\"task_id\":"
+
+  /// Whether a text that `write` made is of the task with this id.
+  static func isText(_ text: UnsafeRawBufferPointer, of id: UnsafeRawBufferPointer) -> Bool {
+    // Behind the quote; ids of other forms than ours are in rows that have no such text.
+    let start = textStart.utf8CodeUnitCount + 1
+    return text.count > start + id.count
+      && UnsafeRawBufferPointer(rebasing: text[start..<(start + id.count)]).elementsEqual(id)
   }
 
-  /// The newest tasks before `before`: at most `limit`, and one at least, but no more than fit in
-  /// `bytes` of JSON. Rows behind them are not read, for each may be megabytes.
-  static func page(
-    _ connection: SQLiteConnection, state: TaskState?, before: Int64?, limit: Int, bytes: Int
-  ) throws(StoreError) -> (tasks: [StoredTask], hasMore: Bool) {
-    var clause = "WHERE seq < ?"
-    var parameters: [SQLValue] = [.integer(before ?? .max)]
-    if let state {
-      clause += " AND state = ?"
-      parameters.append(.text(state.rawValue))
-    }
-    parameters.append(SQLValue(limit + 1))
-    var tasks: [StoredTask] = []
-    var used = 0
-    var hasMore = false
-    // Lists do not show the history.
-    let columns = columns.replacing("history", with: "NULL")
-    try connection.step(
-      "SELECT \(columns) FROM tasks \(clause) ORDER BY seq DESC LIMIT ?", parameters
-    ) { row in
-      let task = task(row)
-      used += task.json.description.utf8.count + 1
-      hasMore = tasks.count == limit || (used > bytes && !tasks.isEmpty)
-      if !hasMore { tasks.append(task) }
-      return !hasMore
-    }
-    return (tasks, hasMore)
-  }
-
-  static func counts(_ connection: SQLiteConnection) throws(StoreError) -> [TaskState: Int] {
-    var counts = Dictionary(uniqueKeysWithValues: TaskState.allCases.map { ($0, 0) })
-    let rows = try connection.rows("SELECT state, tasks FROM counts", []) {
-      (state: $0.text(0).flatMap(TaskState.init(rawValue:)), count: Int($0.integer(1) ?? 0))
-    }
-    for row in rows { if let state = row.state { counts[state] = row.count } }
-    return counts
-  }
-
-  static func unfinished(
-    _ connection: SQLiteConnection, _ states: StateMachine<TaskState>
-  ) throws(StoreError) -> Int {
-    let open = TaskState.allCases.filter { !states.final.contains($0) }
-    let rows = try connection.rows(
-      "SELECT sum(tasks) FROM counts WHERE state IN (\(list(open)))", []
-    ) { Int($0.integer(0) ?? 0) }
-    return rows.first ?? 0
-  }
-
-  /// States as an SQL list; they come from an enumeration, never from a client.
-  static func list(_ states: some Sequence<TaskState>) -> String {
-    states.map { "'\($0.rawValue)'" }.sorted().joined(separator: ", ")
-  }
-
-  static func insert(
-    _ connection: SQLiteConnection, _ task: NewTask, state: TaskState, at time: Timestamp
-  ) throws(StoreError) -> StoredTask {
-    try connection.run(
-      """
-      INSERT INTO tasks (id, description, type, state, created_at, updated_at, executor, model, complexity,
-        idempotency_key, history)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-      """,
-      .text(task.id), .text(task.description), .text(task.type), .text(state.rawValue),
-      .integer(time.milliseconds), .integer(time.milliseconds), .text(task.executor), .text(task.model),
-      SQLValue(task.complexity), SQLValue(task.idempotencyKey), SQLValue(task.history?.description))
-    return StoredTask(
-      sequence: connection.lastInsertedRow, id: task.id, description: task.description, type: task.type,
-      state: state, createdAt: time, updatedAt: time, executor: task.executor, model: task.model,
-      complexity: task.complexity, attempts: 0, result: nil, isTruncated: false, error: nil, errorInfo: nil,
-      historyText: task.history?.description, wakeAt: nil)
-  }
-
-  static func update(
-    _ connection: SQLiteConnection, _ task: StoredTask, to state: TaskState, _ change: TaskChange,
-    at time: Timestamp
-  ) throws(StoreError) -> StoredTask {
-    // Clocks may be set back; a task never seems to have changed before it was made.
-    let updated = max(time, task.createdAt)
-    let next = StoredTask(
-      sequence: task.sequence, id: task.id, description: task.description, type: task.type, state: state,
-      createdAt: task.createdAt, updatedAt: updated, executor: change.executor ?? task.executor,
-      model: change.model ?? task.model, complexity: task.complexity,
-      attempts: task.attempts + change.attempts, result: change.result, isTruncated: change.isTruncated,
-      error: change.error, errorInfo: change.errorInfo, historyText: task.historyText, wakeAt: change.wakeAt)
-    try connection.run(
-      """
-      UPDATE tasks SET state = ?, updated_at = ?, executor = ?, model = ?, attempts = ?, result = ?,
-        truncated = ?, error = ?, error_info = ?, wake_at = ?
-      WHERE seq = ?
-      """,
-      .text(state.rawValue), .integer(updated.milliseconds), .text(next.executor), .text(next.model),
-      SQLValue(next.attempts), SQLValue(next.result), .integer(next.isTruncated ? 1 : 0),
-      SQLValue(next.error), SQLValue(next.errorInfo?.description), SQLValue(next.wakeAt?.milliseconds),
-      .integer(next.sequence))
-    return next
-  }
-
-  private static func task(_ row: SQLiteRow) -> StoredTask {
+  static func task(_ row: SQLiteRow) -> StoredTask {
     StoredTask(
       sequence: row.integer(0) ?? 0, id: row.text(1) ?? "", description: row.text(2) ?? "",
       type: row.text(3) ?? "", state: row.text(4).flatMap(TaskState.init(rawValue:)) ?? .failed,
@@ -178,5 +30,82 @@ enum Rows {
       result: row.text(12), isTruncated: row.integer(13) == 1, error: row.text(14),
       errorInfo: row.text(15).flatMap { try? JSONParser.parse($0) }, historyText: row.text(11),
       wakeAt: row.integer(16).map(Timestamp.init(milliseconds:)))
+  }
+
+  /// Writes the task of the row as JSON text: the bytes that `task(row).json` would become, without a
+  /// value in between.
+  static func write(_ row: SQLiteRow, to output: TextBuffer) {
+    func text(_ name: StaticString, _ column: Int32) {
+      guard let bytes = row.bytes(column) else { return }
+      output.add(name)
+      output.add(string: bytes)
+    }
+    func time(_ name: StaticString, _ column: Int32) {
+      output.add(name)
+      output.add(Timestamp.textSize) { Timestamp(milliseconds: row.number(column)).write(to: $0) }
+    }
+    func number(_ name: StaticString, _ column: Int32) {
+      output.add(name)
+      output.add(Int(row.number(column)))
+    }
+    text(Self.textStart, 1)
+    text(",\"description\":", 2)
+    text(",\"type\":", 3)
+    text(",\"state\":", 4)
+    time(",\"created_at\":\"", 5)
+    time("\",\"updated_at\":\"", 6)
+    text("\",\"executor\":", 7)
+    text(",\"model\":", 8)
+    number(",\"complexity\":", 9)
+    number(",\"attempts\":", 10)
+    text(",\"result\":", 12)
+    if row.number(13) == 1 { output.add(",\"truncated\":true") }
+    text(",\"error\":", 14)
+    // It is JSON text already.
+    if let info = row.bytes(15) {
+      output.add(",\"error_info\":")
+      output.add(UnsafeRawBufferPointer(info))
+    }
+    output.add("}")
+  }
+}
+
+/// Finds rows by the ids of their tasks.
+struct RowFinder {
+  private let ids: TaskIDs
+  private let byNumber: SQLiteStatement
+  private let byOldID: SQLiteStatement
+
+  init(_ connection: SQLiteConnection, _ ids: TaskIDs) throws(StoreError) {
+    self.ids = ids
+    byNumber = try connection.statement("SELECT \(Rows.columns) FROM tasks WHERE seq = ?")
+    byOldID = try connection.statement("SELECT \(Rows.columns) FROM tasks WHERE id = ? AND is_old = 1")
+  }
+
+  /// The number of the row with this id, if any row has.
+  func number(of id: UnsafeRawBufferPointer) -> Int64? { ids.number(of: id) }
+
+  /// The row of the task with this id as `read` gives it; nil if there is none.
+  func find<Row>(_ id: UnsafeRawBufferPointer, read: (SQLiteRow) -> Row) throws(StoreError) -> Row? {
+    if let number = ids.number(of: id) {
+      // The row of that number is another's, if the id was made up or is from before version 2.
+      let found = try byNumber.first(number: number) { row in
+        row.isText(1, id) ? read(row) : nil
+      }
+      if let row = found ?? nil { return row }
+    }
+    return try byOldID.first(text: id, row: read)
+  }
+
+  func task(_ id: String) throws(StoreError) -> StoredTask? {
+    var id = id
+    let found: Result<StoredTask?, StoreError> = id.withUTF8 { bytes in
+      do throws(StoreError) {
+        return .success(try find(UnsafeRawBufferPointer(bytes), read: Rows.task))
+      } catch {
+        return .failure(error)
+      }
+    }
+    return try found.get()
   }
 }

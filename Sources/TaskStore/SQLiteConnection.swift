@@ -1,25 +1,16 @@
 internal import CSQLite
+internal import Foundation
 
 /// Why the store could not do something; the cause is for logs, clients get `storage_unavailable`.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
   package let description: String
+
+  package init(description: String) { self.description = description }
 }
 
-/// A value of a row or a parameter.
-enum SQLValue {
-  case null
-  case integer(Int64)
-  case text(String)
-
-  init(_ text: String?) { self = text.map(SQLValue.text) ?? .null }
-  init(_ integer: Int64?) { self = integer.map(SQLValue.integer) ?? .null }
-  init(_ integer: Int) { self = .integer(Int64(integer)) }
-}
-
-/// One SQLite connection with its prepared statements; used by one queue at a time.
+/// One SQLite connection; used by one thread at a time, with its statements.
 final class SQLiteConnection {
   private var database: OpaquePointer?
-  private var statements: [String: OpaquePointer] = [:]
 
   /// - Parameter path: of the file; created if it is not there, unless `isReadOnly`.
   init(path: String, isReadOnly: Bool) throws(StoreError) {
@@ -34,17 +25,16 @@ final class SQLiteConnection {
     sqlite3_busy_timeout(database, 1000)
   }
 
-  deinit {
-    for statement in statements.values { sqlite3_finalize(statement) }
-    sqlite3_close_v2(database)
-  }
+  // Statements keep their connection, so none is left.
+  deinit { sqlite3_close_v2(database) }
 
   private var message: String { String(cString: sqlite3_errmsg(database)) }
 
   /// Rows that the last statement changed.
   var changes: Int { Int(sqlite3_changes(database)) }
 
-  var lastInsertedRow: Int64 { sqlite3_last_insert_rowid(database) }
+  /// Whether a transaction is open; SQLite ends some itself when they fail.
+  var isInTransaction: Bool { sqlite3_get_autocommit(database) == 0 }
 
   /// Runs statements that give no rows and take no parameters.
   func execute(_ sql: String) throws(StoreError) {
@@ -53,72 +43,130 @@ final class SQLiteConnection {
     }
   }
 
+  /// Prepares a statement that is used again and again.
+  func statement(_ sql: String) throws(StoreError) -> SQLiteStatement {
+    var statement: OpaquePointer?
+    let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
+    guard sqlite3_prepare_v3(database, sql, -1, flags, &statement, nil) == SQLITE_OK, let statement else {
+      throw failure(sql)
+    }
+    return SQLiteStatement(statement, sql, of: self)
+  }
+
   /// One line: of the SQL only how it begins.
-  private func failure(_ sql: String) -> StoreError {
+  fileprivate func failure(_ sql: String) -> StoreError {
     let beginning = sql.split(separator: "\n").first ?? ""
     return StoreError(description: "\(message), in: \(beginning)")
   }
+}
 
-  func run(_ sql: String, _ parameters: SQLValue...) throws(StoreError) {
-    try step(sql, parameters) { _ in true }
+/// A value of a row or a parameter.
+enum SQLValue {
+  case null
+  case integer(Int64)
+  case text(String)
+
+  init(_ text: String?) { self = text.map(SQLValue.text) ?? .null }
+  init(_ integer: Int64?) { self = integer.map(SQLValue.integer) ?? .null }
+  init(_ integer: Int) { self = .integer(Int64(integer)) }
+}
+
+/// A prepared statement.
+final class SQLiteStatement {
+  private let handle: OpaquePointer
+  private let sql: String
+  private let connection: SQLiteConnection
+
+  fileprivate init(_ handle: OpaquePointer, _ sql: String, of connection: SQLiteConnection) {
+    self.handle = handle
+    self.sql = sql
+    self.connection = connection
+  }
+
+  deinit { sqlite3_finalize(handle) }
+
+  func run(_ parameters: SQLValue...) throws(StoreError) {
+    try step(parameters) { _ in true }
   }
 
   /// The rows of a query, each read by `row`.
-  func rows<Row>(_ sql: String, _ parameters: [SQLValue], row: (SQLiteRow) -> Row) throws(StoreError) -> [Row]
-  {
+  func rows<Row>(_ parameters: SQLValue..., row: (SQLiteRow) -> Row) throws(StoreError) -> [Row] {
     var rows: [Row] = []
-    try step(sql, parameters) {
+    try step(parameters) {
       rows.append(row($0))
       return true
     }
     return rows
   }
 
-  /// Runs a statement and gives its rows to `each`, until that says false.
-  func step(
-    _ sql: String, _ parameters: [SQLValue], each: (SQLiteRow) -> Bool
-  ) throws(StoreError) {
-    let statement = try prepared(sql)
-    defer {
-      sqlite3_reset(statement)
-      sqlite3_clear_bindings(statement)
+  /// The first row of a query, if it has one.
+  func first<Row>(_ parameters: SQLValue..., row: (SQLiteRow) -> Row) throws(StoreError) -> Row? {
+    var first: Row?
+    try step(parameters) {
+      first = row($0)
+      return false
     }
-    for (position, parameter) in parameters.enumerated() {
-      bind(parameter, at: Int32(position + 1), of: statement)
-    }
-    while true {
-      switch sqlite3_step(statement) {
-      case SQLITE_ROW: guard each(SQLiteRow(statement: statement)) else { return }
-      case SQLITE_DONE: return
-      default: throw failure(sql)
-      }
-    }
+    return first
   }
 
-  private func prepared(_ sql: String) throws(StoreError) -> OpaquePointer {
-    if let statement = statements[sql] { return statement }
-    var statement: OpaquePointer?
-    let flags = UInt32(SQLITE_PREPARE_PERSISTENT)
-    guard sqlite3_prepare_v3(database, sql, -1, flags, &statement, nil) == SQLITE_OK, let statement else {
-      throw failure(sql)
-    }
-    statements[sql] = statement
-    return statement
-  }
-
-  private func bind(_ value: SQLValue, at position: Int32, of statement: OpaquePointer) {
-    // SQLITE_TRANSIENT, which no importer can read: SQLite copies the text before bind returns.
-    let transient = unsafeBitCast(-1, to: sqlite3_destructor_type.self)
-    switch value {
-    case .null: sqlite3_bind_null(statement, position)
-    case .integer(let integer): sqlite3_bind_int64(statement, position, integer)
-    case .text(var text):
-      text.withUTF8 { bytes in
-        bytes.withMemoryRebound(to: CChar.self) { characters in
-          _ = sqlite3_bind_text(statement, position, characters.baseAddress, Int32(bytes.count), transient)
+  /// Runs the statement and gives its rows to `each`, until that says false.
+  func step(_ parameters: [SQLValue], each: (SQLiteRow) -> Bool) throws(StoreError) {
+    let isDone = bound(parameters, from: 0) {
+      while true {
+        switch sqlite3_step(handle) {
+        case SQLITE_ROW: guard each(SQLiteRow(statement: handle)) else { return true }
+        case SQLITE_DONE: return true
+        default: return false
         }
       }
     }
+    // Before the reset, which may say something else.
+    let failure = isDone ? nil : connection.failure(sql)
+    sqlite3_reset(handle)
+    sqlite3_clear_bindings(handle)
+    if let failure { throw failure }
+  }
+
+  /// The same for an only parameter that is a text, but no String.
+  func first<Row>(text: UnsafeRawBufferPointer, row: (SQLiteRow) -> Row) throws(StoreError) -> Row? {
+    bindText(text, at: 0)
+    return try first(row: row)
+  }
+
+  /// The same for an only parameter that is a number, in fewer steps.
+  @inline(__always)
+  func first<Row>(number: Int64, row: (SQLiteRow) -> Row) throws(StoreError) -> Row? {
+    sqlite3_bind_int64(handle, 1, number)
+    let code = sqlite3_step(handle)
+    let first = code == SQLITE_ROW ? row(SQLiteRow(statement: handle)) : nil
+    let failure = code == SQLITE_ROW || code == SQLITE_DONE ? nil : connection.failure(sql)
+    sqlite3_reset(handle)
+    if let failure { throw failure }
+    return first
+  }
+
+  /// Runs `body` with the parameters bound: each call binds one and leaves the others to the next,
+  /// so that SQLite may use all texts where they are.
+  private func bound(_ parameters: [SQLValue], from position: Int, _ body: () -> Bool) -> Bool {
+    guard position < parameters.count else { return body() }
+    switch parameters[position] {
+    case .null: break
+    case .integer(let integer): sqlite3_bind_int64(handle, Int32(position + 1), integer)
+    case .text(var text):
+      return text.withUTF8 { bytes in
+        bindText(UnsafeRawBufferPointer(bytes), at: position)
+        return bound(parameters, from: position + 1, body)
+      }
+    }
+    return bound(parameters, from: position + 1, body)
+  }
+
+  /// The bytes have to live until the statement is reset: nil is SQLITE_STATIC, for no copy.
+  private func bindText(_ bytes: UnsafeRawBufferPointer, at position: Int) {
+    // An empty text is no NULL, for which a missing address stands.
+    let start = bytes.baseAddress ?? UnsafeRawPointer(("" as StaticString).utf8Start)
+    sqlite3_bind_text(
+      handle, Int32(position + 1), start.assumingMemoryBound(to: CChar.self), Int32(bytes.count), nil)
   }
 }
 
@@ -131,10 +179,25 @@ struct SQLiteRow {
     return sqlite3_column_int64(statement, column)
   }
 
+  /// The number of a column that is never NULL.
+  func number(_ column: Int32) -> Int64 { sqlite3_column_int64(statement, column) }
+
+  /// Whether the column is this text.
+  func isText(_ column: Int32, _ text: UnsafeRawBufferPointer) -> Bool {
+    guard let start = sqlite3_column_text(statement, column), let expected = text.baseAddress,
+      Int(sqlite3_column_bytes(statement, column)) == text.count
+    else { return false }
+    return memcmp(start, expected, text.count) == 0
+  }
+
   /// The length counts, so a text may hold NUL characters.
   func text(_ column: Int32) -> String? {
+    bytes(column).map { String(decoding: $0, as: UTF8.self) }
+  }
+
+  /// The bytes of a text; nil for NULL.
+  func bytes(_ column: Int32) -> UnsafeBufferPointer<UInt8>? {
     guard let start = sqlite3_column_text(statement, column) else { return nil }
-    let count = Int(sqlite3_column_bytes(statement, column))
-    return String(decoding: UnsafeBufferPointer(start: start, count: count), as: UTF8.self)
+    return UnsafeBufferPointer(start: start, count: Int(sqlite3_column_bytes(statement, column)))
   }
 }

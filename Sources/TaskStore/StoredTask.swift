@@ -3,7 +3,6 @@ package import ProtocolSpec
 
 /// A task as a client wants it.
 package struct NewTask: Sendable {
-  package var id: String
   package var description: String
   package var type: String
   package var idempotencyKey: String?
@@ -14,10 +13,9 @@ package struct NewTask: Sendable {
   package var complexity: Int
 
   package init(
-    id: String, description: String, type: String, idempotencyKey: String? = nil, history: JSONValue? = nil,
+    description: String, type: String, idempotencyKey: String? = nil, history: JSONValue? = nil,
     executor: String, model: String, complexity: Int
   ) {
-    self.id = id
     self.description = description
     self.type = type
     self.idempotencyKey = idempotencyKey
@@ -82,6 +80,17 @@ package struct TaskChange: Sendable {
   package var wakeAt: Timestamp?
 
   package init() {}
+}
+
+/// Where a task goes, step by step, and what changes on the way.
+package struct TaskMove: Sendable {
+  package let path: [TaskState]
+  package let change: TaskChange
+
+  package init(along path: [TaskState], _ change: TaskChange) {
+    self.path = path
+    self.change = change
+  }
 }
 
 /// How a `create` ended.

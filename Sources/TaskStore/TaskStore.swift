@@ -1,8 +1,7 @@
-internal import Dispatch
 package import JSON
 package import ProtocolSpec
 
-/// Tasks in SQLite: one writer that commits in groups, a reader beside it.
+/// Tasks in SQLite: one writer that commits in groups, readers beside it.
 ///
 /// Every answer of a writing call comes after its commit with `synchronous=FULL`, so what was
 /// answered survives kill -9 and power loss.
@@ -10,6 +9,7 @@ package final class TaskStore: Sendable {
   let writer: Writer
   let states: StateMachine<TaskState>
   private let reader: Reader
+  private let path: String
   private let now: @Sendable () -> Timestamp
   private let maxUnfinished: Int
   private let pageBytes: Int
@@ -19,17 +19,21 @@ package final class TaskStore: Sendable {
   /// - Parameters:
   ///   - maxUnfinished: how many tasks may be unfinished before `create` answers `full`.
   ///   - now: the clock of `created_at` and `updated_at`.
+  ///   - committed: told after each transaction, when its calls have been answered; on the thread
+  ///     that answers them.
   package init(
     path: String, spec: Specification, maxUnfinished: Int,
-    now: @escaping @Sendable () -> Timestamp = Timestamp.now
+    now: @escaping @Sendable () -> Timestamp = Timestamp.now,
+    committed: @escaping @Sendable () -> Void = {}
   ) throws(StoreError) {
     try StoreLock.createFolder(of: path)
     let connection = try SQLiteConnection(path: path, isReadOnly: false)
     try Schema.prepare(connection)
-    writer = Writer(connection)
-    reader = Reader(try SQLiteConnection(path: path, isReadOnly: true))
+    writer = try Writer(connection, committed: committed)
+    reader = Reader(try TaskReader(path: path, commits: writer.commits))
     states = spec.taskStates
     pageBytes = spec.limits.pageBytes
+    self.path = path
     self.maxUnfinished = maxUnfinished
     self.now = now
   }
@@ -37,30 +41,60 @@ package final class TaskStore: Sendable {
   // MARK: - Writing
 
   /// Stores a task in the initial state, unless its idempotency key is known or the queue is full.
-  package func create(_ task: NewTask) async throws(StoreError) -> CreateOutcome {
+  ///
+  /// - Parameters:
+  ///   - isSuspended: whether it goes on to `waiting` at once; nobody sees it before.
+  ///   - completion: told after the commit, on the thread of the writer.
+  package func create(
+    _ task: NewTask, isSuspended: Bool = false,
+    completion: @escaping @Sendable (Result<CreateOutcome, StoreError>) -> Void
+  ) {
     let time = now()
-    return try await writer.perform { [states, maxUnfinished] connection throws(StoreError) in
-      if let key = task.idempotencyKey,
-        let known = try Rows.first(connection, "WHERE idempotency_key = ?", [.text(key)])
-      {
-        // Not by `==`, to which an accent is the same whether it is a character of its own or not.
-        let isSame = known.description.isExactly(task.description) && known.type == task.type
-        return isSame ? .existing(known) : .conflict
-      }
-      guard try Rows.unfinished(connection, states) < maxUnfinished else { return .full }
-      return .created(try Rows.insert(connection, task, state: states.initial, at: time))
+    writer.perform(
+      { [states, maxUnfinished] table throws(StoreError) in
+        if let key = task.idempotencyKey, let known = try table.task(withKey: key) {
+          // Not by `==`, to which an accent is the same whether it is a character of its own or not.
+          let isSame = known.description.isExactly(task.description) && known.type == task.type
+          return isSame ? .existing(known) : .conflict
+        }
+        let unfinished = table.counts.reduce(0) { states.final.contains($1.key) ? $0 : $0 + $1.value }
+        guard unfinished < maxUnfinished else { return .full }
+        let waits = isSuspended && states.allows(states.initial, .waiting)
+        return .created(try table.insert(task, state: waits ? .waiting : states.initial, at: time))
+      }, completion: completion)
+  }
+
+  package func create(
+    _ task: NewTask, isSuspended: Bool = false
+  ) async throws(StoreError) -> CreateOutcome {
+    let result: Result<CreateOutcome, StoreError> = await withCheckedContinuation { continuation in
+      create(task, isSuspended: isSuspended) { continuation.resume(returning: $0) }
     }
+    return try result.get()
   }
 
   /// Moves a task to `state` if the specification knows the transition.
   package func transition(
     _ id: String, to state: TaskState, _ change: TaskChange = TaskChange()
   ) async throws(StoreError) -> TransitionOutcome {
+    try await move(id) { _ in TaskMove(along: [state], change) }
+  }
+
+  /// Moves a task along the states that `decide` says, if the specification knows every step; its
+  /// row is written once, in the last of them.
+  package func move(
+    _ id: String, _ decide: @escaping @Sendable (StoredTask) -> TaskMove
+  ) async throws(StoreError) -> TransitionOutcome {
     let time = now()
-    return try await writer.perform { [states] connection throws(StoreError) in
-      guard let task = try Rows.first(connection, "WHERE id = ?", [.text(id)]) else { return .unknown }
-      guard states.allows(task.state, state) else { return .refused(task) }
-      return .done(try Rows.update(connection, task, to: state, change, at: time))
+    return try await writer.perform { [states] table throws(StoreError) in
+      guard let task = try table.task(id) else { return .unknown }
+      let move = decide(task)
+      var state = task.state
+      for next in move.path {
+        guard states.allows(state, next) else { return .refused(task) }
+        state = next
+      }
+      return .done(try table.update(task, to: state, move.change, at: time))
     }
   }
 
@@ -77,48 +111,32 @@ package final class TaskStore: Sendable {
     guard states.allows(state, target) else {
       throw StoreError(description: "no transition leads from \(state) to \(target)")
     }
-    return try await writer.perform { connection throws(StoreError) in
-      let moved = try connection.rows(
-        """
-        UPDATE tasks SET state = ?, updated_at = ?, attempts = attempts + ?, wake_at = NULL
-        WHERE state = ? AND (? = 0 OR wake_at IS NULL OR wake_at <= ?)
-        RETURNING seq, id
-        """,
-        [
-          .text(target.rawValue), .integer(time.milliseconds), SQLValue(attempts), .text(state.rawValue),
-          .integer(dueOnly ? 1 : 0), .integer(time.milliseconds),
-        ]
-      ) { (sequence: $0.integer(0) ?? 0, id: $0.text(1) ?? "") }
-      return moved.sorted { $0.sequence < $1.sequence }.map(\.id)
+    return try await writer.perform { table throws(StoreError) in
+      try table.moveAll(from: state, to: target, dueOnly: dueOnly, attempts: attempts, at: time)
     }
   }
 
   /// Removes tasks that ended before `time`.
   package func removeEnded(before time: Timestamp) async throws(StoreError) -> Int {
-    try await writer.perform { [states] connection throws(StoreError) in
-      try connection.run(
-        "DELETE FROM tasks WHERE updated_at < ? AND state IN (\(Rows.list(states.final)))",
-        .integer(time.milliseconds))
-      return connection.changes
+    var removed = 0
+    for state in states.final {
+      removed += try await writer.perform { table throws(StoreError) in
+        try table.remove(in: state, before: time)
+      }
     }
+    return removed
   }
 
   /// Keeps a value that is no task, such as the state of the system.
   package func remember(_ value: JSONValue, as key: String) async throws(StoreError) {
-    try await writer.perform { connection throws(StoreError) in
-      try connection.run(
-        "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-        .text(key), .text(value.description))
-    }
+    try await writer.perform { table throws(StoreError) in try table.note(value.description, as: key) }
   }
 
   /// Whether the last transaction was committed; if not, one is tried.
   package func isWritable() async -> Bool {
     if writer.lastCommitSucceeded { return true }
     do throws(StoreError) {
-      try await writer.perform { connection throws(StoreError) in
-        try connection.run("DELETE FROM notes WHERE key = ?", .text("writable"))
-      }
+      try await writer.perform { table throws(StoreError) in try table.note("true", as: "writable") }
       return true
     } catch {
       return false
@@ -127,51 +145,53 @@ package final class TaskStore: Sendable {
 
   // MARK: - Reading
 
+  /// How many tasks are in each state, zeros included.
+  package var counts: [TaskState: Int] { writer.counts }
+
+  /// A reader for a thread that wants to read without leaving it.
+  package func makeReader() throws(StoreError) -> TaskReader {
+    try TaskReader(path: path, commits: writer.commits)
+  }
+
   package func recall(_ key: String) async throws(StoreError) -> JSONValue? {
-    try await reader.perform { connection throws(StoreError) in
-      let texts = try connection.rows("SELECT value FROM notes WHERE key = ?", [.text(key)]) { $0.text(0) }
-      return texts.first.flatMap { $0 }.flatMap { try? JSONParser.parse($0) }
-    }
+    try await reader.perform { reader throws(StoreError) in try reader.note(key) }
   }
 
   package func task(_ id: String) async throws(StoreError) -> StoredTask? {
-    try await reader.perform { connection throws(StoreError) in
-      try Rows.first(connection, "WHERE id = ?", [.text(id)])
-    }
+    try await reader.perform { reader throws(StoreError) in try reader.task(id) }
   }
 
   /// The ids of all tasks in `state`, oldest first.
   package func ids(in state: TaskState) async throws(StoreError) -> [String] {
-    try await reader.perform { connection throws(StoreError) in
-      try connection.rows(
-        "SELECT id FROM tasks WHERE state = ? ORDER BY seq", [.text(state.rawValue)]
-      ) { $0.text(0) ?? "" }
-    }
+    try await reader.perform { reader throws(StoreError) in try reader.ids(in: state) }
   }
 
   /// The earliest time at which a waiting task wants to be woken.
   package func nextWake() async throws(StoreError) -> Timestamp? {
-    try await reader.perform { connection throws(StoreError) in
-      try connection.rows(
-        "SELECT min(wake_at) FROM tasks WHERE state = ?", [.text(TaskState.waiting.rawValue)]
-      ) { $0.integer(0) }.first.flatMap { $0 }.map(Timestamp.init(milliseconds:))
-    }
-  }
-
-  /// How many tasks are in each state, zeros included.
-  package func counts() async throws(StoreError) -> [TaskState: Int] {
-    try await reader.perform { connection throws(StoreError) in try Rows.counts(connection) }
+    try await reader.perform { reader throws(StoreError) in try reader.nextWake() }
   }
 
   /// A page of tasks, newest first, that ends at `limit` tasks or the page size of the specification.
+  ///
+  /// - Parameter completion: told on the thread of the reader.
   package func page(
-    state: TaskState?, before cursor: PageCursor?, limit: Int
-  ) async throws(StoreError) -> (tasks: [StoredTask], next: PageCursor?) {
-    let page = try await reader.perform { [pageBytes] connection throws(StoreError) in
-      try Rows.page(connection, state: state, before: cursor?.sequence, limit: limit, bytes: pageBytes)
-    }
-    return (page.tasks, page.hasMore ? page.tasks.last.map { PageCursor(sequence: $0.sequence) } : nil)
+    state: TaskState?, before cursor: PageCursor?, limit: Int,
+    completion: @escaping @Sendable (Result<TaskPage, StoreError>) -> Void
+  ) {
+    reader.perform(
+      { [pageBytes] reader throws(StoreError) in
+        let page = try reader.page(state: state, before: cursor?.sequence, limit: limit, bytes: pageBytes)
+        let last = page.hasMore ? page.tasks.last : nil
+        return TaskPage(tasks: page.tasks, next: last.map { PageCursor(sequence: $0.sequence) })
+      }, completion: completion)
   }
+}
+
+/// Some of the tasks, newest first.
+package struct TaskPage: Sendable {
+  package let tasks: [StoredTask]
+  /// Nil on the last page.
+  package let next: PageCursor?
 }
 
 /// Where a page of tasks ends; the next one begins with older tasks.

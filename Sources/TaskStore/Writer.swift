@@ -1,103 +1,179 @@
-internal import Dispatch
-internal import Synchronization
+internal import Foundation
+internal import ProtocolSpec
 
-/// The one writer of the store: what has gathered while the last transaction was synced goes into
-/// the next one, and is answered when that is on disk.
+/// The one writer of the store, on a thread of its own: what has gathered while the last transaction
+/// was synced goes into the next one, and is answered when that is on disk.
 final class Writer: Sendable {
   /// What to do when the transaction has been committed, or has failed.
-  private typealias Completion = @Sendable (StoreError?) -> Void
+  typealias Completion = @Sendable (StoreError?) -> Void
 
-  private struct Job: Sendable {
+  struct Job: Sendable {
     /// Runs inside a transaction; each job writes with one statement at most, so that one that
     /// fails leaves nothing behind.
-    let run: @Sendable (SQLiteConnection) -> Completion
+    let run: @Sendable (TaskTable) -> Completion
     /// Told instead, if there is no transaction to run in.
     let refuse: @Sendable (StoreError) -> Void
   }
 
-  private struct Queue {
-    var jobs: [Job] = []
-    var isDraining = false
-    var lastCommitSucceeded = true
+  let commits: CommitCount
+  private let desk: WriterDesk
+
+  /// - Parameter committed: told on the writer's thread whenever all jobs of a transaction have been
+  ///   answered.
+  init(_ connection: SQLiteConnection, committed: @escaping @Sendable () -> Void) throws(StoreError) {
+    let table = try TaskTable(connection)
+    let desk = WriterDesk(table.counts)
+    self.desk = desk
+    commits = desk.commits
+    let loop = WriterLoop(desk, connection, table, committed)
+    Thread {
+      Thread.current.name = "store.writer"
+      loop.run()
+    }.start()
   }
 
-  /// Only touched on `dispatcher`.
-  private struct Owned: @unchecked Sendable {
-    let connection: SQLiteConnection
+  deinit { desk.close() }
+
+  var lastCommitSucceeded: Bool { desk.lastCommitSucceeded }
+
+  /// How many tasks are in each state, as of the last commit.
+  var counts: [TaskState: Int] { desk.counts }
+
+  /// Runs `body` in the next transaction, and `completion` on the writer's thread after its commit.
+  func perform<Value: Sendable>(
+    _ body: @escaping @Sendable (TaskTable) throws(StoreError) -> Value,
+    completion: @escaping @Sendable (Result<Value, StoreError>) -> Void
+  ) {
+    let run: @Sendable (TaskTable) -> Completion = { table in
+      let result: Result<Value, StoreError>
+      do throws(StoreError) {
+        result = .success(try body(table))
+      } catch {
+        result = .failure(error)
+      }
+      return { failure in completion(failure.map { .failure($0) } ?? result) }
+    }
+    desk.add(Job(run: run) { completion(.failure($0)) })
   }
+
+  /// Runs `body` in the next transaction and returns after its commit.
+  func perform<Value: Sendable>(
+    _ body: @escaping @Sendable (TaskTable) throws(StoreError) -> Value
+  ) async throws(StoreError) -> Value {
+    let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
+      perform(body) { continuation.resume(returning: $0) }
+    }
+    return try result.get()
+  }
+}
+
+/// Where jobs wait for the writer, and what it shows of itself.
+private final class WriterDesk: @unchecked Sendable {
+  // Invariant: every var is touched only while `condition` is locked.
+  let commits = CommitCount()
+  private let condition = NSCondition()
+  private var jobs: [Writer.Job] = []
+  private var isClosed = false
+  private var succeeded = true
+  private var committed: [TaskState: Int]
+
+  init(_ counts: [TaskState: Int]) { committed = counts }
+
+  var lastCommitSucceeded: Bool { condition.withLock { succeeded } }
+  var counts: [TaskState: Int] { condition.withLock { committed } }
+
+  func add(_ job: Writer.Job) {
+    condition.lock()
+    defer { condition.unlock() }
+    // With jobs waiting, the thread is on its way to them.
+    if jobs.isEmpty { condition.signal() }
+    jobs.append(job)
+  }
+
+  /// All jobs that have gathered, or the first that comes; nil when there will be none.
+  func take() -> [Writer.Job]? {
+    condition.lock()
+    defer { condition.unlock() }
+    while jobs.isEmpty {
+      if isClosed { return nil }
+      condition.wait()
+    }
+    var taken: [Writer.Job] = []
+    taken.reserveCapacity(jobs.count)
+    swap(&jobs, &taken)
+    return taken
+  }
+
+  /// To be called before the jobs of a transaction are answered.
+  func note(succeeded: Bool, _ counts: [TaskState: Int]) {
+    condition.withLock {
+      self.succeeded = succeeded
+      committed = counts
+    }
+    if succeeded { commits.add() }
+  }
+
+  func close() {
+    condition.withLock { isClosed = true }
+    condition.signal()
+  }
+}
+
+/// What the writer's thread does.
+private final class WriterLoop: @unchecked Sendable {
+  // Invariant: `connection` and `table` are used on the writer's thread only.
+  private let desk: WriterDesk
+  private let connection: SQLiteConnection
+  private let table: TaskTable
+  private let committed: @Sendable () -> Void
 
   /// So that one transaction stays short enough for the first of its jobs.
   private static let transactionLimit = 1024
 
-  private let queue = Mutex(Queue())
-  private let dispatcher = DispatchQueue(label: "store.writer", qos: .userInitiated)
-  private let owned: Owned
+  init(
+    _ desk: WriterDesk, _ connection: SQLiteConnection, _ table: TaskTable,
+    _ committed: @escaping @Sendable () -> Void
+  ) {
+    self.desk = desk
+    self.connection = connection
+    self.table = table
+    self.committed = committed
+  }
 
-  init(_ connection: SQLiteConnection) { owned = Owned(connection: connection) }
-
-  var lastCommitSucceeded: Bool { queue.withLock { $0.lastCommitSucceeded } }
-
-  /// Runs `body` in the next transaction and returns after its commit.
-  func perform<Value: Sendable>(
-    _ body: @escaping @Sendable (SQLiteConnection) throws(StoreError) -> Value
-  ) async throws(StoreError) -> Value {
-    let result: Result<Value, StoreError> = await withCheckedContinuation { continuation in
-      let run: @Sendable (SQLiteConnection) -> Completion = { connection in
-        let result: Result<Value, StoreError>
-        do throws(StoreError) {
-          result = .success(try body(connection))
-        } catch {
-          result = .failure(error)
-        }
-        return { failure in continuation.resume(returning: failure.map { .failure($0) } ?? result) }
+  func run() {
+    while let jobs = desk.take() {
+      var rest = jobs[...]
+      while !rest.isEmpty {
+        commit(rest.prefix(Self.transactionLimit))
+        committed()
+        rest = rest.dropFirst(Self.transactionLimit)
       }
-      enqueue(Job(run: run) { continuation.resume(returning: .failure($0)) })
-    }
-    return try result.get()
-  }
-
-  private func enqueue(_ job: Job) {
-    let mustStart = queue.withLock { queue in
-      queue.jobs.append(job)
-      defer { queue.isDraining = true }
-      return !queue.isDraining
-    }
-    if mustStart { dispatcher.async { self.drain() } }
-  }
-
-  private func drain() {
-    while true {
-      let jobs: [Job] = queue.withLock { queue in
-        let batch = Array(queue.jobs.prefix(Self.transactionLimit))
-        queue.jobs.removeFirst(batch.count)
-        if batch.isEmpty { queue.isDraining = false }
-        return batch
-      }
-      if jobs.isEmpty { return }
-      commit(jobs)
     }
   }
 
-  private func commit(_ jobs: [Job]) {
+  private func commit(_ jobs: ArraySlice<Writer.Job>) {
     do throws(StoreError) {
-      try owned.connection.execute("BEGIN IMMEDIATE")
+      try table.begin()
     } catch {
-      note(succeeded: false)
+      desk.note(succeeded: false, table.counts)
       for job in jobs { job.refuse(error) }
       return
     }
-    let completions = jobs.map { $0.run(owned.connection) }
+    var completions: [Writer.Completion] = []
+    completions.reserveCapacity(jobs.count)
+    for job in jobs {
+      // A full disk ends a transaction, and a job after that would be committed alone.
+      guard connection.isInTransaction else { break }
+      completions.append(job.run(table))
+    }
     var failure: StoreError?
     do throws(StoreError) {
-      try owned.connection.execute("COMMIT")
+      try table.commit()
     } catch {
       failure = error
-      // SQLite has ended some transactions itself; then there is nothing to undo.
-      try? owned.connection.execute("ROLLBACK")
     }
-    note(succeeded: failure == nil)
+    desk.note(succeeded: failure == nil, table.counts)
     for completion in completions { completion(failure) }
+    if let failure { for job in jobs.dropFirst(completions.count) { job.refuse(failure) } }
   }
-
-  private func note(succeeded: Bool) { queue.withLock { $0.lastCommitSucceeded = succeeded } }
 }

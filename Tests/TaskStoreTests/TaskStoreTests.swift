@@ -26,8 +26,16 @@ final class StoreFixture {
 
 func newTask(_ description: String = "hi", key: String? = nil) -> NewTask {
   NewTask(
-    id: UUID().uuidString.lowercased(), description: description, type: "general", idempotencyKey: key,
-    executor: "litellm", model: "small", complexity: 50)
+    description: description, type: "general", idempotencyKey: key, executor: "litellm", model: "small",
+    complexity: 50)
+}
+
+extension TaskStore {
+  func page(state: TaskState?, before cursor: PageCursor?, limit: Int) async throws -> TaskPage {
+    try await withCheckedThrowingContinuation { continuation in
+      page(state: state, before: cursor, limit: limit) { continuation.resume(with: $0) }
+    }
+  }
 }
 
 extension CreateOutcome {
@@ -143,7 +151,7 @@ struct TaskStoreTests {
     let page = try await store.page(state: nil, before: nil, limit: 500)
     #expect(page.tasks.count == 200)
     #expect(page.tasks.map(\.sequence) == page.tasks.map(\.sequence).sorted(by: >))
-    #expect(try await store.counts()[.idle] == 200)
+    #expect(store.counts[.idle] == 200)
   }
 
   @Test("pages give every task once while others are added")
@@ -221,7 +229,7 @@ struct TaskStoreTests {
     _ = try await fixture.store.transition(ended.id, to: .cancelled)
     #expect(try await fixture.store.removeEnded(before: Timestamp.now().adding(.seconds(1))) == 1)
     #expect(try await fixture.store.task(ended.id) == nil)
-    #expect(try await fixture.store.counts()[.idle] == 1)
+    #expect(fixture.store.counts[.idle] == 1)
   }
 }
 

@@ -1,0 +1,70 @@
+package import JSON
+package import ProtocolSpec
+package import Transport
+
+/// What became of a request.
+package typealias Outcome = Result<JSONValue, ProtocolFault>
+
+/// Answers one method: the params in, result or fault out through the reply, once and from any
+/// thread. Called on the loop of the reply, which must not be kept waiting.
+///
+/// Gives a way to say that nobody waits for the answer any more, where that changes something.
+package typealias Handler = @Sendable (JSONObject, Reply) -> Stop?
+
+/// Tells that nobody waits for an answer any more.
+package typealias Stop = @Sendable () -> Void
+
+/// Where the outcome of a request goes.
+package struct Reply: Sendable {
+  /// The loop of the connection.
+  package let loop: EventLoop
+  private let take: @Sendable (Outcome) -> Void
+
+  /// - Parameter take: called on `loop`.
+  package init(on loop: EventLoop, take: @escaping @Sendable (Outcome) -> Void) {
+    self.loop = loop
+    self.take = take
+  }
+
+  package func callAsFunction(_ outcome: Outcome) {
+    loop.run { take(outcome) }
+  }
+}
+
+/// Replies that one commit made possible: all of a loop wake it once.
+struct ReplyBatch: Sendable {
+  private var byLoop: [(loop: EventLoop, replies: [(Reply, Outcome)])] = []
+
+  var isEmpty: Bool { byLoop.isEmpty }
+
+  mutating func add(_ reply: Reply, _ outcome: Outcome) {
+    // There are as many loops as cores, so they are looked through.
+    if let place = byLoop.firstIndex(where: { $0.loop === reply.loop }) {
+      byLoop[place].replies.append((reply, outcome))
+    } else {
+      byLoop.append((reply.loop, [(reply, outcome)]))
+    }
+  }
+
+  func send() {
+    for (loop, replies) in byLoop {
+      loop.submit { for (reply, outcome) in replies { reply(outcome) } }
+    }
+  }
+}
+
+/// The handler that a function with `async` is.
+func asynchronous(
+  _ body: @escaping @Sendable (JSONObject) async throws(ProtocolFault) -> JSONValue
+) -> Handler {
+  { params, reply in
+    let work = Task {
+      do throws(ProtocolFault) {
+        reply(.success(try await body(params)))
+      } catch {
+        reply(.failure(error))
+      }
+    }
+    return { work.cancel() }
+  }
+}

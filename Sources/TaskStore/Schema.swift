@@ -1,0 +1,90 @@
+internal import ProtocolSpec
+
+/// The tables of the store, and their version.
+enum Schema {
+  static let version: Int64 = 2
+
+  static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
+    try connection.execute("PRAGMA journal_mode = WAL")
+    try connection.execute("PRAGMA synchronous = FULL")
+    let found = try connection.statement("PRAGMA user_version").first { $0.integer(0) ?? 0 } ?? 0
+    guard found <= version else {
+      throw StoreError(
+        description:
+          "the store was written by a newer server: its version is \(found), this one knows \(version)")
+    }
+    guard found < version else { return }
+    let migration = found == 1 ? fromVersion1 : ""
+    try connection.execute(
+      """
+      BEGIN IMMEDIATE;
+      \(found == 1 ? beforeMigration : "")
+      \(tables)
+      \(migration)
+      INSERT INTO notes (key, value) VALUES ('\(idKey)', '\(TaskIDs.newKey())');
+      PRAGMA user_version = \(version);
+      COMMIT;
+      """)
+  }
+
+  /// The note under which the key of the ids is kept.
+  private static let idKey = "task_id_key"
+
+  static func ids(_ connection: SQLiteConnection) throws(StoreError) -> TaskIDs {
+    let key = try connection.statement("SELECT value FROM notes WHERE key = ?").first(.text(idKey)) {
+      $0.text(0) ?? ""
+    }
+    guard let ids = key.flatMap(TaskIDs.init(key:)) else {
+      throw StoreError(description: "the key of the task ids is missing among the notes of the store")
+    }
+    return ids
+  }
+
+  /// Ids say the number of their row (`TaskIDs`), so that only those of version 1, which do not, have
+  /// an index. An index on `state` has the numbers in it, in order.
+  private static let tables = """
+    CREATE TABLE tasks (
+      seq INTEGER PRIMARY KEY,
+      id TEXT NOT NULL,
+      description TEXT NOT NULL,
+      type TEXT NOT NULL,
+      state TEXT NOT NULL,
+      created_at INTEGER NOT NULL,
+      updated_at INTEGER NOT NULL,
+      executor TEXT NOT NULL,
+      model TEXT NOT NULL,
+      complexity INTEGER NOT NULL,
+      attempts INTEGER NOT NULL DEFAULT 0,
+      idempotency_key TEXT,
+      history TEXT,
+      result TEXT,
+      truncated INTEGER NOT NULL DEFAULT 0,
+      error TEXT,
+      error_info TEXT,
+      wake_at INTEGER,
+      is_old INTEGER NOT NULL DEFAULT 0
+    ) STRICT;
+    CREATE INDEX tasks_by_state ON tasks (state);
+    CREATE UNIQUE INDEX tasks_by_key ON tasks (idempotency_key) WHERE idempotency_key IS NOT NULL;
+    CREATE UNIQUE INDEX tasks_by_old_id ON tasks (id) WHERE is_old = 1;
+    CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    """
+
+  /// Version 1 counted the tasks of each state by triggers, and had an index on the ids of all.
+  private static let beforeMigration = """
+    DROP TRIGGER task_added;
+    DROP TRIGGER task_moved;
+    DROP TRIGGER task_removed;
+    DROP TABLE counts;
+    DROP INDEX tasks_by_state;
+    ALTER TABLE tasks RENAME TO tasks_of_version_1;
+    """
+
+  private static let fromVersion1 = """
+    INSERT INTO tasks
+      SELECT seq, id, description, type, state, created_at, updated_at, executor, model, complexity, attempts,
+        idempotency_key, history, result, truncated, error, error_info, wake_at, 1
+      FROM tasks_of_version_1;
+    DROP TABLE tasks_of_version_1;
+    """
+}

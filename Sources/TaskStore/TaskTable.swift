@@ -1,0 +1,158 @@
+internal import JSON
+internal import ProtocolSpec
+
+/// The writing side of the task table. It belongs to the writer, which is the only one to write, and
+/// so it may know in memory how many tasks are in each state.
+final class TaskTable {
+  let connection: SQLiteConnection
+  private let ids: TaskIDs
+  private let finder: RowFinder
+  private let begins: SQLiteStatement
+  private let commits: SQLiteStatement
+  private let inserts: SQLiteStatement
+  private let updates: SQLiteStatement
+  private let moves: SQLiteStatement
+  private let removes: SQLiteStatement
+  private let byKey: SQLiteStatement
+  private let notes: SQLiteStatement
+
+  /// As of the transaction that is open.
+  private(set) var counts: [TaskState: Int]
+  /// As of the last commit.
+  private var committed: [TaskState: Int]
+  private var lastNumber: Int64
+  private var random = SystemRandomNumberGenerator()
+
+  init(_ connection: SQLiteConnection) throws(StoreError) {
+    self.connection = connection
+    ids = try Schema.ids(connection)
+    finder = try RowFinder(connection, ids)
+    begins = try connection.statement("BEGIN IMMEDIATE")
+    commits = try connection.statement("COMMIT")
+    inserts = try connection.statement(
+      """
+      INSERT INTO tasks (seq, id, description, type, state, created_at, updated_at, executor, model, complexity,
+        idempotency_key, history)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """)
+    updates = try connection.statement(
+      """
+      UPDATE tasks SET state = ?, updated_at = ?, executor = ?, model = ?, attempts = ?, result = ?,
+        truncated = ?, error = ?, error_info = ?, wake_at = ?
+      WHERE seq = ?
+      """)
+    moves = try connection.statement(
+      """
+      UPDATE tasks SET state = ?, updated_at = ?, attempts = attempts + ?, wake_at = NULL
+      WHERE state = ? AND (? = 0 OR wake_at IS NULL OR wake_at <= ?)
+      RETURNING seq, id
+      """)
+    // The newest row stays, or its number would be given again.
+    removes = try connection.statement(
+      "DELETE FROM tasks WHERE updated_at < ? AND state = ? AND seq < (SELECT max(seq) FROM tasks)")
+    byKey = try connection.statement("SELECT \(Rows.columns) FROM tasks WHERE idempotency_key = ?")
+    notes = try connection.statement(
+      "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
+    var counts = Dictionary(uniqueKeysWithValues: TaskState.allCases.map { ($0, 0) })
+    try connection.statement("SELECT state, count(*) FROM tasks GROUP BY state").step([]) { row in
+      if let state = row.text(0).flatMap(TaskState.init(rawValue:)) {
+        counts[state] = Int(row.integer(1) ?? 0)
+      }
+      return true
+    }
+    self.counts = counts
+    committed = counts
+    lastNumber = try connection.statement("SELECT max(seq) FROM tasks").first { $0.integer(0) ?? 0 } ?? 0
+  }
+
+  // MARK: - Transactions
+
+  func begin() throws(StoreError) { try begins.run() }
+
+  func commit() throws(StoreError) {
+    do throws(StoreError) {
+      try commits.run()
+      committed = counts
+    } catch {
+      if connection.isInTransaction { try? connection.execute("ROLLBACK") }
+      counts = committed
+      throw error
+    }
+  }
+
+  // MARK: - Tasks
+
+  func task(_ id: String) throws(StoreError) -> StoredTask? { try finder.task(id) }
+
+  func task(withKey key: String) throws(StoreError) -> StoredTask? {
+    try byKey.first(.text(key), row: Rows.task)
+  }
+
+  func insert(_ task: NewTask, state: TaskState, at time: Timestamp) throws(StoreError) -> StoredTask {
+    let number = lastNumber + 1
+    let id = ids.id(of: number, nonce: random.next())
+    let history = task.history?.description
+    try inserts.run(
+      .integer(number), .text(id), .text(task.description), .text(task.type), .text(state.rawValue),
+      .integer(time.milliseconds), .integer(time.milliseconds), .text(task.executor), .text(task.model),
+      SQLValue(task.complexity), SQLValue(task.idempotencyKey), SQLValue(history))
+    lastNumber = number
+    counts[state, default: 0] += 1
+    return StoredTask(
+      sequence: number, id: id, description: task.description, type: task.type, state: state,
+      createdAt: time, updatedAt: time, executor: task.executor, model: task.model,
+      complexity: task.complexity, attempts: 0, result: nil, isTruncated: false, error: nil, errorInfo: nil,
+      historyText: history, wakeAt: nil)
+  }
+
+  func update(
+    _ task: StoredTask, to state: TaskState, _ change: TaskChange, at time: Timestamp
+  ) throws(StoreError) -> StoredTask {
+    // Clocks may be set back; a task never seems to have changed before it was made.
+    let updated = max(time, task.createdAt)
+    let next = StoredTask(
+      sequence: task.sequence, id: task.id, description: task.description, type: task.type, state: state,
+      createdAt: task.createdAt, updatedAt: updated, executor: change.executor ?? task.executor,
+      model: change.model ?? task.model, complexity: task.complexity,
+      attempts: task.attempts + change.attempts, result: change.result, isTruncated: change.isTruncated,
+      error: change.error, errorInfo: change.errorInfo, historyText: task.historyText, wakeAt: change.wakeAt)
+    try updates.run(
+      .text(state.rawValue), .integer(updated.milliseconds), .text(next.executor), .text(next.model),
+      SQLValue(next.attempts), SQLValue(next.result), .integer(next.isTruncated ? 1 : 0),
+      SQLValue(next.error), SQLValue(next.errorInfo?.description), SQLValue(next.wakeAt?.milliseconds),
+      .integer(next.sequence))
+    count(1, from: task.state, to: state)
+    return next
+  }
+
+  /// Moves every task in `state`, or those that are due, and gives their ids, oldest first.
+  func moveAll(
+    from state: TaskState, to target: TaskState, dueOnly: Bool, attempts: Int, at time: Timestamp
+  ) throws(StoreError) -> [String] {
+    let moved = try moves.rows(
+      .text(target.rawValue), .integer(time.milliseconds), SQLValue(attempts), .text(state.rawValue),
+      .integer(dueOnly ? 1 : 0), .integer(time.milliseconds)
+    ) { (number: $0.integer(0) ?? 0, id: $0.text(1) ?? "") }
+    count(moved.count, from: state, to: target)
+    return moved.sorted { $0.number < $1.number }.map(\.id)
+  }
+
+  /// Removes tasks in `state` that were changed last before `time`, and says how many.
+  func remove(in state: TaskState, before time: Timestamp) throws(StoreError) -> Int {
+    try removes.run(.integer(time.milliseconds), .text(state.rawValue))
+    let removed = connection.changes
+    counts[state, default: 0] -= removed
+    return removed
+  }
+
+  private func count(_ number: Int, from state: TaskState, to target: TaskState) {
+    counts[state, default: 0] -= number
+    counts[target, default: 0] += number
+  }
+
+  // MARK: - Notes
+
+  func note(_ text: String, as key: String) throws(StoreError) {
+    try notes.run(.text(key), .text(text))
+  }
+}
