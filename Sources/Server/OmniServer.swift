@@ -44,7 +44,8 @@ struct OmniServer {
       spec: spec, settings: settings, store: store, readers: readers, desk: desk, upstreams: upstreams,
       log: log, version: kitVersion, seed: UInt64.random(in: .min ... .max))
     service = try Service(
-      spec: spec, settings: settings, log: log, store: store, orchestrator: orchestrator)
+      spec: spec, settings: settings, log: log, store: store, readers: readers,
+      orchestrator: orchestrator)
   }
 
   /// What is left of the drain time for clients that do not answer a close frame: who stops

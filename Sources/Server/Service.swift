@@ -5,6 +5,7 @@ import Orchestration
 import ProtocolSpec
 import Synchronization
 import TaskStore
+import Transport
 
 /// What sessions and routes share: the specification, the handlers, and whether work is taken.
 final class Service: Sendable {
@@ -18,17 +19,20 @@ final class Service: Sendable {
   let log: Log
   let store: TaskStore
   let mcp: MCPOffer
+  private let readers: LoopReaders
   private let handlers: [String: Handler]
   private let phaseNumber = Atomic<Int>(Phase.starting.rawValue)
 
   /// - Throws: if a method of the specification has no handler, or a handler no method.
   init(
-    spec: Specification, settings: Settings, log: Log, store: TaskStore, orchestrator: Orchestrator
+    spec: Specification, settings: Settings, log: Log, store: TaskStore, readers: LoopReaders,
+    orchestrator: Orchestrator
   ) throws(StartError) {
     self.spec = spec
     self.settings = settings
     self.log = log
     self.store = store
+    self.readers = readers
     mcp = MCPOffer(spec, version: kitVersion)
     handlers = orchestrator.handlers
     let known = Set(handlers.keys).union([Self.pingMethod])
@@ -60,6 +64,16 @@ final class Service: Sendable {
 
   private static func pingResult(_ dialect: Dialect) -> JSONValue {
     dialect == .bare ? "pong" : .object(JSONObject())
+  }
+
+  /// The result of get_task_status as text, valid until the next call; nil if there is none, or it has
+  /// to be asked for the long way. To be called on `loop`.
+  func status(of id: UnsafeRawBufferPointer, on loop: EventLoop) -> UnsafeRawBufferPointer? {
+    do throws(StoreError) {
+      return try readers.text(of: id, on: loop)
+    } catch {
+      return nil
+    }
   }
 
   /// Runs a native request; to be called on the loop of `reply`.
