@@ -1,0 +1,77 @@
+"""Measures omni-server beside its peers, in one run on one machine. docs/performance.md tells how to read it.
+
+run.py [--bin FOLDER] [--rounds 5] [--seconds 2] [--json FILE] [--markdown] [part ...]
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import answers
+import durable
+import endurance
+import peers
+from figures import Line, Part, text
+from machine import CORES, ROOT, WORK, Failed, Programs, progress
+
+PARTS = {
+    "ping": answers.ping,
+    "loops": answers.loops,
+    "store": durable.store,
+    "status": answers.status,
+    "idle": endurance.idle,
+    "idle-cpu": endurance.idle_cpu,
+    "soak": endurance.soak,
+}
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Measures omni-server beside its peers.")
+    parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all without one")
+    parser.add_argument("--bin", type=Path, default=ROOT / ".build" / "release", help="folder of the programs")
+    parser.add_argument("--rounds", type=int, default=5, help="times that each is measured, in turn (5)")
+    parser.add_argument("--seconds", type=float, default=2, help="of one measurement (2)")
+    parser.add_argument("--soak-seconds", type=float, default=600, help="of the soak (600)")
+    parser.add_argument("--json", type=Path, help="file for the figures and all samples")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    options = parser.parse_args()
+    if unknown := [name for name in options.parts if name not in PARTS]:
+        parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
+    return options
+
+
+def measure(name: str, programs: Programs, options: argparse.Namespace) -> Part:
+    try:
+        return PARTS[name](programs, options)
+    except (Failed, OSError, subprocess.SubprocessError) as why:
+        return Part(name, lines=[Line(name, "a measurement", str(why), False)])
+
+
+def main() -> int:
+    options = arguments()
+    WORK.mkdir(parents=True, exist_ok=True)
+    try:
+        if len(CORES) < 2:
+            raise Failed("two cores are needed: one for the server, one for the generator")
+        programs = Programs(options.bin)
+        peers.compile_c("load")
+    except Failed as why:
+        print(f"run.py: {why}", file=sys.stderr)
+        return 2
+    parts = []
+    for name in options.parts or PARTS:
+        parts.append(measure(name, programs, options))
+        progress("")
+        print(text(parts[-1], options.markdown), flush=True)
+    if options.json:
+        told = {"cores": CORES, "load_average": os.getloadavg(), "parts": [asdict(part) for part in parts]}
+        options.json.write_text(json.dumps(told, indent=1) + "\n")
+    return 1 if any(line.holds is False for part in parts for line in part.lines) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
