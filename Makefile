@@ -12,9 +12,11 @@ FUZZ_SECONDS ?= 600
 FUZZ_SEED ?=
 # `mutator` is our own; `libfuzzer` is Clang's, with coverage and the address sanitizer.
 FUZZER ?= mutator
+# Parts and options of Tests/Bench/run.py; all parts without.
+BENCH ?=
 
-.PHONY: help deps build demo test unit fuzz-short interop fuzz sanitize sanitize-address sanitize-thread lint \
-  release clean
+.PHONY: help deps build demo test unit fuzz-short venv interop bench fuzz sanitize sanitize-address \
+  sanitize-thread lint release clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -52,18 +54,36 @@ fuzz-short: deps
 	swift build --product omni-fuzz
 	$(BIN)/omni-fuzz run --seconds 9 --seed 1
 
-interop: build ## clients and servers that are not ours, from PyPI
+# Nothing is lost where there is no PyPI: what needs it is skipped, and says so.
+venv:
 	@if ! $(VENV)/bin/python -c '' 2>/dev/null; then \
 	  python3 -m venv $(VENV) 2>/dev/null || { rm -rf $(VENV); \
 	    command -v apt-get >/dev/null && $(SUDO) apt-get update -qq && \
 	    $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq python3-venv >/dev/null && \
 	    python3 -m venv $(VENV); } || true; \
 	fi
+
+interop: build venv ## clients and servers that are not ours, from PyPI
 	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
 	  OMNI_BIN=$(BIN) $(VENV)/bin/python -m pytest -q Tests/Interop; \
 	else \
 	  echo "skipped: interop, because PyPI or python3-venv cannot be had here"; \
 	fi
+
+bench: release venv ## the server beside its peers; some parts with BENCH="ping store"
+	@if command -v apt-get >/dev/null; then \
+	  command -v go >/dev/null || missing="golang-go"; \
+	  [ -d /usr/share/gocode/src/github.com/gorilla/websocket ] || \
+	    missing="$${missing:-} golang-github-gorilla-websocket-dev"; \
+	  { command -v node && [ -d /usr/share/nodejs/ws ]; } >/dev/null || missing="$${missing:-} node-ws"; \
+	  if [ -n "$${missing:-}" ]; then \
+	    echo "installing $$missing"; \
+	    { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	      apt-get install -y -qq --no-install-recommends $$missing >/dev/null; } || true; \
+	  fi; \
+	fi
+	@$(VENV)/bin/pip install -q --disable-pip-version-check "$$(grep ^websockets Tests/Interop/requirements.txt)" || true
+	@python3 Tests/Bench/run.py $(BENCH)
 
 fuzz: deps ## hostile input for FUZZ_SECONDS; a find is kept below Fixtures/fail-cases
 	@FUZZ_SECONDS=$(FUZZ_SECONDS) FUZZ_SEED=$(FUZZ_SEED) Tests/Fuzz/Scripts/$(FUZZER).sh

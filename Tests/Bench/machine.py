@@ -172,14 +172,24 @@ class Programs:
             shutil.rmtree(folder / "data", ignore_errors=True)
 
 
-def load(server: Child, cores: list[int], seconds: float, *options) -> dict:
-    """One run of the generator, with what the server spent on it."""
-    arguments = [WORK / "bin" / "load", server.port, "--seconds", seconds, *options]
-    before, started = server.cpu(), time.monotonic()
-    run = subprocess.run(pinned(arguments, cores), capture_output=True, text=True, timeout=seconds + DEADLINE)
+def load(server: Child, cores: list[int], seconds: float, *options, opened=None) -> dict:
+    """One run of the generator, with what the server spent on it.
+
+    With --idle among the options, `opened` is called when the idle connections are there.
+    """
+    arguments = pinned([WORK / "bin" / "load", server.port, "--seconds", seconds, *options], cores)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    with subprocess.Popen(arguments, text=True, **pipes) as generator:
+        try:
+            if opened and generator.stdout.readline():
+                opened()
+            before, started = server.cpu(), time.monotonic()
+            said, complaint = generator.communicate("go\n" if opened else None, seconds + DEADLINE)
+        finally:
+            generator.kill()
     used, took = server.cpu() - before, time.monotonic() - started
     server.alive()
-    if run.returncode != 0:
-        raise Failed(f"the generator says {run.stderr.strip() or run.stdout.strip()}"[:400])
-    sample = json.loads(run.stdout)
+    if generator.returncode != 0:
+        raise Failed(f"the generator says {complaint.strip() or said.strip()}"[:400])
+    sample = json.loads(said)
     return sample | {"server_load": used / took, "cpu_us": used / max(sample["total"], 1) * 1e6}

@@ -49,7 +49,7 @@ def run(*arguments, timeout: float = 120, **environment: str) -> None:
 def compile_c(name: str, *libraries: str) -> Path:
     """The generator and the yardsticks; without them nothing can be measured."""
     BIN.mkdir(parents=True, exist_ok=True)
-    compiler = os.environ.get("CC", "cc")
+    compiler = os.environ.get("CC") or shutil.which("cc") or "clang"
     flags = ["-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror"]
     try:
         run(compiler, *flags, SOURCES / f"{name}.c", "-o", BIN / name, *libraries)

@@ -1,11 +1,13 @@
 """Measures omni-server beside its peers, in one run on one machine. docs/performance.md tells how to read it.
 
 run.py [--bin FOLDER] [--rounds 5] [--seconds 2] [--json FILE] [--markdown] [part ...]
+run.py --from FILE [--markdown]      prints again what --json kept
 """
 
 import argparse
 import json
 import os
+import platform
 import subprocess
 import sys
 from dataclasses import asdict
@@ -38,6 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--soak-seconds", type=float, default=600, help="of the soak (600)")
     parser.add_argument("--json", type=Path, help="file for the figures and all samples")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
+    parser.add_argument("--from", dest="kept", type=Path, help="print the figures of such a file")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
@@ -51,8 +54,31 @@ def measure(name: str, programs: Programs, options: argparse.Namespace) -> Part:
         return Part(name, lines=[Line(name, "a measurement", str(why), False)])
 
 
+def machine() -> str:
+    models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    model = models[0].partition(": ")[2] if models else platform.machine()
+    busy = os.getloadavg()[0]
+    return f"{os.cpu_count()} cores of {model}, Linux {platform.release()}; load average {busy:.1f} at the start"
+
+
+def verdict(parts: list[Part]) -> int:
+    broken = [f"{part.name}: {line.what}" for part in parts for line in part.lines if line.holds is False]
+    for line in broken:
+        print(f"does not hold: {line}", file=sys.stderr)
+    return 1 if broken else 0
+
+
+def again(options: argparse.Namespace) -> int:
+    told = json.loads(options.kept.read_text())
+    parts = [Part(**part | {"lines": [Line(**line) for line in part["lines"]]}) for part in told["parts"]]
+    print(told["machine"], *[text(part, options.markdown) for part in parts], sep="\n\n")
+    return verdict(parts)
+
+
 def main() -> int:
     options = arguments()
+    if options.kept:
+        return again(options)
     WORK.mkdir(parents=True, exist_ok=True)
     try:
         if len(CORES) < 2:
@@ -62,15 +88,16 @@ def main() -> int:
     except Failed as why:
         print(f"run.py: {why}", file=sys.stderr)
         return 2
-    parts = []
+    told, parts = {"format": 1, "machine": machine()}, []
+    print(told["machine"], end="\n\n", flush=True)
     for name in options.parts or PARTS:
         parts.append(measure(name, programs, options))
         progress("")
         print(text(parts[-1], options.markdown), flush=True)
-    if options.json:
-        told = {"cores": CORES, "load_average": os.getloadavg(), "parts": [asdict(part) for part in parts]}
-        options.json.write_text(json.dumps(told, indent=1) + "\n")
-    return 1 if any(line.holds is False for part in parts for line in part.lines) else 0
+        if options.json:
+            kept = told | {"parts": [asdict(part) for part in parts]}
+            options.json.write_text(json.dumps(kept, indent=1) + "\n")
+    return verdict(parts)
 
 
 if __name__ == "__main__":
