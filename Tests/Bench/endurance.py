@@ -125,7 +125,7 @@ def soak(programs, options) -> Part:
         upstream = stack.enter_context(programs.mock(RUNS / "soak" / "mock"))
         server = stack.enter_context(programs.server(RUNS / "soak" / "server", CORES, 2, upstream))
         # Pools, caches and the allocator get warm by the same things.
-        churn(server, max(10, seconds / 10), "warming up")
+        churn(server, max(10, seconds / 5), "warming up")
         files, memory = settled(server)
         number, course = churn(server, seconds, "connections come and go")
         files_after, memory_after = settled(server)
