@@ -171,6 +171,8 @@ static void open_connection(struct conn *c, int number) {
   from.sin_addr.s_addr = htonl(INADDR_LOOPBACK + number / PER_ADDRESS);
   char reply[1024], hello[256];
   int on = 1, used = 0, fd = socket(AF_INET, SOCK_STREAM, 0);
+  /* The port is chosen with the peer known, so that ports of connections that ended may serve again. */
+  setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
   if (fd < 0 || bind(fd, (struct sockaddr *)&from, sizeof from)) die("socket");
   if (connect(fd, (struct sockaddr *)&to, sizeof to)) die("connect");
   setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
