@@ -59,6 +59,8 @@ def compile_c(name: str, *libraries: str) -> Path:
 
 
 def nio() -> list:
+    if not shutil.which("swift"):
+        raise Skipped("no Swift")
     scratch = WORK / "nio"
     progress("building the NIO peer, which takes minutes the first time")
     package = ["--package-path", SOURCES / "nio", "--scratch-path", scratch]

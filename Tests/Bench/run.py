@@ -1,7 +1,7 @@
 """Measures omni-server beside its peers, in one run on one machine. docs/performance.md tells how to read it.
 
 run.py [--bin FOLDER] [--rounds 5] [--seconds 2] [--json FILE] [--markdown] [part ...]
-run.py --from FILE [--markdown]      prints again what --json kept
+run.py [--markdown] --from FILE ...     prints again what --json kept; a part of a later file counts
 """
 
 import argparse
@@ -40,7 +40,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--soak-seconds", type=float, default=600, help="of the soak (600)")
     parser.add_argument("--json", type=Path, help="file for the figures and all samples")
     parser.add_argument("--markdown", action="store_true", help="print the tables as Markdown")
-    parser.add_argument("--from", dest="kept", type=Path, help="print the figures of such a file")
+    parser.add_argument("--from", dest="kept", nargs="+", type=Path, help="print the figures of such files")
     options = parser.parse_args()
     if unknown := [name for name in options.parts if name not in PARTS]:
         parser.error(f"there is no part {unknown[0]}; there are {', '.join(PARTS)}")
@@ -69,8 +69,12 @@ def verdict(parts: list[Part]) -> int:
 
 
 def again(options: argparse.Namespace) -> int:
-    told = json.loads(options.kept.read_text())
-    parts = [Part(**part | {"lines": [Line(**line) for line in part["lines"]]}) for part in told["parts"]]
+    found = {}
+    for file in options.kept:
+        told = json.loads(file.read_text())
+        for part in told["parts"]:
+            found[part["name"]] = Part(**part | {"lines": [Line(**line) for line in part["lines"]]})
+    parts = [found[name] for name in PARTS if name in found]
     print(told["machine"], *[text(part, options.markdown) for part in parts], sep="\n\n")
     return verdict(parts)
 
