@@ -85,7 +85,7 @@ def judge(part: Part, samples: dict) -> None:
     mark = samples["C, 64 a commit"]
     for name, found in samples.items():
         if name.startswith("C, "):
-            part.rows.append([name, spread([sample["rate"] for sample in found])] + ["–"] * 6)
+            part.rows.append([name, spread([sample["rate"] for sample in found])] + ["–"] * 7)
         else:
             part.rows.append(load_row(name, found))
         if not name.startswith("omni-server"):

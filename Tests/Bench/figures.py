@@ -63,7 +63,7 @@ def pairs(ours: list[dict], theirs: list[dict], key: str = "rate") -> list[float
     return [a[key] / b[key] if b[key] else float("inf") for a, b in zip(ours, theirs)]
 
 
-LOAD_HEADER = ["", "answers/s", "p50", "p99", "p99.9", "CPU µs/answer", "server load", "generator load"]
+LOAD_HEADER = ["", "answers/s", "p50", "p99", "p99.9", "CPU µs/answer", "server", "generator", "others"]
 
 
 def load_row(name: str, samples: list[dict]) -> list[str]:
@@ -72,7 +72,7 @@ def load_row(name: str, samples: list[dict]) -> list[str]:
 
     waits = [milliseconds(middle(key) / 1000) for key in ("p50_us", "p99_us", "p999_us")]
     rates = spread([sample["rate"] for sample in samples])
-    loads = [percent(middle(key)) for key in ("server_load", "load")]
+    loads = [percent(middle(key)) for key in ("server_load", "load", "others")]
     return [name, rates, *waits, f"{middle('cpu_us'):.2f}", *loads]
 
 

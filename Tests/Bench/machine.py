@@ -172,6 +172,12 @@ class Programs:
             shutil.rmtree(folder / "data", ignore_errors=True)
 
 
+def busy() -> float:
+    """Seconds of processor time that the whole machine has used."""
+    fields = [int(field) for field in Path("/proc/stat").read_text().splitlines()[0].split()[1:9]]
+    return (sum(fields) - fields[3] - fields[4]) * TICK  # without idle and waiting for disks
+
+
 def load(server: Child, cores: list[int], seconds: float, *options, opened=None) -> dict:
     """One run of the generator, with what the server spent on it.
 
@@ -183,13 +189,17 @@ def load(server: Child, cores: list[int], seconds: float, *options, opened=None)
         try:
             if opened and generator.stdout.readline():
                 opened()
-            before, started = server.cpu(), time.monotonic()
+            before, started, all_before = server.cpu(), time.monotonic(), busy()
             said, complaint = generator.communicate("go\n" if opened else None, seconds + DEADLINE)
         finally:
             generator.kill()
     used, took = server.cpu() - before, time.monotonic() - started
+    others = busy() - all_before - used
     server.alive()
     if generator.returncode != 0:
         raise Failed(f"the generator says {complaint.strip() or said.strip()}"[:400])
     sample = json.loads(said)
-    return sample | {"server_load": used / took, "cpu_us": used / max(sample["total"], 1) * 1e6}
+    return sample | {
+        "server_load": used / took, "cpu_us": used / max(sample["total"], 1) * 1e6,
+        "others": max(0.0, others / took - sample["load"]),
+    }
