@@ -1,0 +1,186 @@
+"""One connection: the dialects, the envelopes and the order of answers."""
+
+import asyncio
+
+import methods
+import mcp
+from wire import Number, ParseFailure, Refusal, dump, invalid_params, invalid_request, method_not_found, parse
+
+ABSENT = object()
+
+
+def good_id(value):
+    return value is None or isinstance(value, (str, int, float)) and not isinstance(value, bool)
+
+
+class Connection:
+    def __init__(self, socket, handlers):
+        self.socket, self.handlers = socket, handlers
+        self.session = mcp.Session(handlers)
+        self.jsonrpc = socket.subprotocol == "mcp"
+        self.bare_queue = asyncio.Queue()
+        self.jobs, self.pending = set(), {}
+        self.spawn(self.serve_bare())
+
+    def spawn(self, work):
+        job = asyncio.create_task(work)
+        self.jobs.add(job)
+        job.add_done_callback(self.jobs.discard)
+        return job
+
+    async def serve(self):
+        try:
+            async for text in self.socket:
+                if isinstance(text, bytes):
+                    await self.socket.close(1003, "text only")
+                    return
+                await self.take(text)
+        finally:
+            for job in list(self.jobs):
+                job.cancel()
+
+    async def take(self, text):
+        try:
+            value = parse(text)
+        except ParseFailure as failure:
+            return await self.undecided(Refusal(-32700, f"Invalid JSON: {failure}"))
+        if isinstance(value, list):
+            self.jsonrpc = True
+            self.spawn(self.batch(value))
+        elif not isinstance(value, dict):
+            await self.undecided(invalid_request("a request must be an object"))
+        elif "jsonrpc" in value:
+            self.jsonrpc = True
+            self.start(value, self.send)
+        else:
+            self.jsonrpc = False
+            self.bare_queue.put_nowait(value)
+
+    async def send(self, answer):
+        await self.socket.send(dump(answer))
+
+    async def undecided(self, refusal):
+        if self.jsonrpc:
+            await self.send(self.error(refusal, ABSENT))
+        else:
+            self.bare_queue.put_nowait(refusal)
+
+    # Bare
+
+    async def serve_bare(self):
+        while True:
+            request = await self.bare_queue.get()
+            answer = {"error": request.text} if isinstance(request, Refusal) else await self.bare(request)
+            await self.send(answer)
+
+    async def bare(self, request):
+        try:
+            if "method" not in request:
+                raise invalid_request("method is required")
+            method = request["method"]
+            if not isinstance(method, str):
+                raise invalid_request("method must be a string")
+            if method not in methods.SCHEMAS:
+                raise method_not_found(method)
+            result = await self.handlers.call(method, request.get("params", {}))
+            answer = {"result": "pong" if method == "ping" else result}
+        except Refusal as refusal:
+            answer = {"error": refusal.text}
+            if refusal.code == 1001:
+                answer = {"result": answer}
+        if "id" in request:
+            answer["id"] = request["id"]
+        return answer
+
+    # JSON-RPC
+
+    def error(self, refusal, id_):
+        answer = {"jsonrpc": "2.0", "id": id_, "error": refusal.object()}
+        if id_ is ABSENT:
+            answer["id"] = None
+            if self.session.since("2025-11-25"):
+                del answer["id"]
+        return answer
+
+    def start(self, request, send):
+        """Begins to work on a request; `initialize` is done before the next message is read."""
+        id_ = request.get("id", ABSENT)
+        job = self.spawn(self.answer(request, send))
+        if id_ is not ABSENT and isinstance(id_, (str, int)):
+            key = (type(id_), id_)
+            self.pending[key] = job
+            job.add_done_callback(lambda done: self.pending.get(key) is done and self.pending.pop(key))
+
+    async def answer(self, request, send):
+        answer = await self.work(request)
+        if answer is not None:
+            await send(answer)
+
+    async def work(self, request, in_batch=False):
+        """The answer to one request object, or None."""
+        id_ = request.get("id", ABSENT)
+        if "method" not in request and ("result" in request or "error" in request):
+            return None
+        try:
+            if request.get("jsonrpc") != "2.0":
+                if not self.readable(id_):
+                    id_ = ABSENT
+                    raise invalid_request('jsonrpc must be "2.0"')
+                raise invalid_request('jsonrpc must be "2.0"')
+            if id_ is not ABSENT and not self.readable(id_):
+                id_ = ABSENT
+                raise invalid_request("id must be a string, a number or null")
+            method = request.get("method", ABSENT)
+            if method is ABSENT:
+                raise invalid_request("method is required")
+            if not isinstance(method, str):
+                raise invalid_request("method must be a string")
+        except Refusal as refusal:
+            return self.error(refusal, id_)
+        try:
+            result = await self.dispatch(method, request.get("params", {}), id_ is ABSENT, in_batch)
+        except Refusal as refusal:
+            return None if id_ is ABSENT else self.error(refusal, id_)
+        return None if id_ is ABSENT else {"jsonrpc": "2.0", "id": id_, "result": result}
+
+    def readable(self, id_):
+        if self.session.revision:
+            return isinstance(id_, (str, int)) and not isinstance(id_, bool)
+        return good_id(id_)
+
+    async def dispatch(self, method, params, notification, in_batch):
+        if method.startswith("notifications/") and self.session.revision:
+            if not notification:
+                raise method_not_found(method)
+            if method == "notifications/cancelled" and isinstance(params, dict):
+                self.forget(params.get("requestId"))
+            return None
+        if method == "initialize" and in_batch:
+            raise invalid_request("initialize must not stand in a batch")
+        if method in methods.SCHEMAS:
+            return await self.handlers.call(method, params)
+        return await self.session.call(method, params)
+
+    def forget(self, id_):
+        if isinstance(id_, (str, int)) and (job := self.pending.pop((type(id_), id_), None)):
+            job.cancel()  # the task that it created runs on: the engine owns it
+
+    async def batch(self, elements):
+        if not self.session.batches:
+            refusal = invalid_request(f"MCP {self.session.revision} has no batches")
+        elif not elements:
+            refusal = invalid_request("a batch must not be empty")
+        elif len(elements) > 1000:
+            refusal = invalid_request(f"a batch of {len(elements)} elements, limit 1000")
+        else:
+            answers = await asyncio.gather(*map(self.element, elements))
+            answers = [answer for answer in answers if answer is not None]
+            if answers:
+                await self.send(answers)
+            return
+        await self.send(self.error(refusal, ABSENT))
+
+    async def element(self, element):
+        if not isinstance(element, dict):
+            return self.error(invalid_request("a request must be an object"), ABSENT)
+        return await self.work(element, in_batch=True)

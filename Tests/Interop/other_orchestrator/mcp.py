@@ -1,0 +1,84 @@
+"""The Model Context Protocol on one connection of the socket."""
+
+import methods
+from wire import Refusal, check, dump, invalid_params, invalid_request, method_not_found
+
+REVISIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
+INITIALIZE = {
+    "type": "object",
+    "required": ["protocolVersion", "capabilities", "clientInfo"],
+    "properties": {
+        "protocolVersion": {"type": "string"},
+        "capabilities": {"type": "object"},
+        "clientInfo": {"type": "object", "required": ["name", "version"], "properties": {
+            "name": {"type": "string"}, "version": {"type": "string"}}}}}
+CALL = {"type": "object", "required": ["name"], "properties": {
+    "name": {"type": "string"}, "arguments": {"type": "object"}}}
+LIST = {"type": "object", "properties": {"cursor": {"type": "string"}}}
+
+
+class Session:
+    def __init__(self, handlers):
+        self.handlers, self.revision = handlers, None
+
+    def since(self, revision):
+        return self.revision is not None and self.revision >= revision
+
+    @property
+    def batches(self):
+        return self.revision in (None, "2025-03-26")
+
+    async def call(self, method, params):
+        if method == "initialize":
+            return self.initialize(params)
+        if self.revision and method == "tools/list":
+            return self.tools(params)
+        if self.revision and method == "tools/call":
+            return await self.tool(params)
+        raise method_not_found(method)
+
+    def initialize(self, params):
+        if self.revision:
+            raise invalid_request("initialize was answered already on this connection")
+        check(INITIALIZE, params)
+        asked = params["protocolVersion"]
+        self.revision = asked if asked in REVISIONS else REVISIONS[-1]
+        server = {"name": "omni-orchestrator", "version": "other-1"}
+        if self.since("2025-06-18"):
+            server["title"] = "Omni-Orchestrator"
+        return {"protocolVersion": self.revision, "capabilities": {"tools": {"listChanged": False}},
+                "serverInfo": server,
+                "instructions": "create_task runs a task; get_task_status tells how far it is."}
+
+    def tools(self, params):
+        check(LIST, params)
+        if "cursor" in params:
+            raise invalid_params("/cursor", "format", "is no cursor of a page before")
+        tools = []
+        for name, (title, description, reads) in methods.TOOLS.items():
+            tool = {"name": name, "description": description, "inputSchema": methods.SCHEMAS[name]}
+            if self.since("2025-03-26"):
+                tool["annotations"] = {"readOnlyHint": reads}
+            if self.since("2025-06-18"):
+                tool |= {"title": title, "outputSchema": {"type": "object"}}
+            tools.append(tool)
+        return {"tools": tools}
+
+    async def tool(self, params):
+        check(CALL, params)
+        name, arguments = params["name"], params.get("arguments", {})
+        if name not in methods.TOOLS:
+            refusal = invalid_params("/name", "enum", "")
+            refusal.text = f"Unknown tool: {name}"
+            raise refusal
+        try:
+            result = await self.handlers.call(name, arguments)
+        except Refusal as refusal:
+            if refusal.code == -32602 and not self.since("2025-11-25"):
+                refusal.data["path"] = "/arguments" + refusal.data["path"]
+                raise
+            return {"content": [{"type": "text", "text": dump(refusal.object())}], "isError": True}
+        answer = {"content": [{"type": "text", "text": dump(result)}], "isError": False}
+        if self.since("2025-06-18"):
+            answer["structuredContent"] = result
+        return answer
