@@ -52,12 +52,23 @@ package final class ChildProcess: @unchecked Sendable {
       self?.ended(isExit ? .exited(Int(code)) : .signalled(code))
     }
     do {
-      try children.add(self) { try process.run() }
+      try children.add(self) { try Self.withoutBlockedSignals { try process.run() } }
     } catch {
       throw TargetProblem("cannot start \(program): \(error.localizedDescription)")
     }
     read(out.fileHandleForReading, isOutput: true)
     read(errors.fileHandleForReading, isOutput: false)
+  }
+
+  /// A child inherits the signals that its parent's thread blocks, and Dispatch blocks them all on
+  /// the threads of its pool: a target that does not unblock SIGTERM itself would never hear it.
+  private static func withoutBlockedSignals(_ start: () throws -> Void) rethrows {
+    var none = sigset_t()
+    var before = sigset_t()
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
+    try start()
   }
 
   private static func find(_ program: String, _ path: String) -> String? {
