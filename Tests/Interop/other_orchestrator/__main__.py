@@ -5,6 +5,7 @@ the specification says.
 """
 
 import asyncio
+import hmac
 import http
 import logging
 import os
@@ -32,6 +33,8 @@ def settings():
     return types.SimpleNamespace(
         host=get("OMNI_HOST", "127.0.0.1"), port=int(get("OMNI_PORT", "18765")),
         data=get("OMNI_DATA", "./data"), max_queued=int(get("OMNI_MAX_QUEUED", "100000")),
+        token=get("OMNI_TOKEN"), rate_limit=int(get("OMNI_RATE_LIMIT", "0")),
+        threshold=int(get("OMNI_ROUTER_COMPLEXITY_THRESHOLD", "50")),
         litellm=get("LITELLM_URL", "http://127.0.0.1:4000"), litellm_key=get("LITELLM_API_KEY"),
         direct=get("DIRECT_API_URL", "https://api.anthropic.com"), backup_key=get("GITHUB_LITELLM_KEY"),
         direct_model=get("DIRECT_API_MODEL", "claude-3-5-sonnet-20241022"),
@@ -45,6 +48,16 @@ def respond(status, text, **more):
     headers = Headers({"Content-Type": "text/plain; charset=utf-8", "Content-Length": str(len(text)),
                        "Connection": "close"} | {name.replace("_", "-"): each for name, each in more.items()})
     return Response(status.value, status.phrase, headers, text.encode())
+
+
+def token(request):
+    """What the client shows as its token: by a header, or, from a browser, as a subprotocol."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return value.encode()
+    offered = ",".join(request.headers.get_all("Sec-WebSocket-Protocol"))
+    found = [each.strip() for each in offered.split(",") if each.strip().startswith("mcp.auth.")]
+    return found[0].removeprefix("mcp.auth.").encode() if found else b""
 
 
 def answer_http(handlers, request):
@@ -61,6 +74,11 @@ def answer_http(handlers, request):
         return respond(http.HTTPStatus.NOT_FOUND, "nothing here\n")
     if handlers.draining:
         return respond(http.HTTPStatus.SERVICE_UNAVAILABLE, "draining\n")
+    if handlers.settings.token and not hmac.compare_digest(token(request), handlers.settings.token.encode()):
+        return respond(http.HTTPStatus.UNAUTHORIZED, "a token is needed\n")
+    origin = request.headers.get("Origin")
+    if origin is not None and origin.partition("://")[2] != request.headers.get("Host"):
+        return respond(http.HTTPStatus.FORBIDDEN, "a foreign origin\n")
     if request.headers.get("Sec-WebSocket-Version") != "13":
         return respond(http.HTTPStatus.UPGRADE_REQUIRED, "version 13 only\n",
                        Upgrade="websocket", Sec_WebSocket_Version="13")
@@ -78,7 +96,7 @@ async def main():
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     async def serve(socket):
-        await Connection(socket, handlers).serve()
+        await Connection(socket, handlers, chosen.rate_limit).serve()
 
     listening = await server.serve(
         serve, chosen.host, chosen.port, compression=None, max_size=1 << 20, ping_interval=30,

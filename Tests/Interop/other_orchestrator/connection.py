@@ -1,10 +1,11 @@
 """One connection: the dialects, the envelopes and the order of answers."""
 
 import asyncio
+import time
 
 import methods
 import mcp
-from wire import Number, ParseFailure, Refusal, dump, invalid_params, invalid_request, method_not_found, parse
+from wire import ParseFailure, Refusal, dump, invalid_request, method_not_found, parse
 
 ABSENT = object()
 
@@ -14,8 +15,9 @@ def good_id(value):
 
 
 class Connection:
-    def __init__(self, socket, handlers):
+    def __init__(self, socket, handlers, rate_limit):
         self.socket, self.handlers = socket, handlers
+        self.rate_limit, self.second, self.in_second = rate_limit, 0, 0
         self.session = mcp.Session(handlers)
         self.jsonrpc = socket.subprotocol == "mcp"
         self.bare_queue = asyncio.Queue()
@@ -56,6 +58,16 @@ class Connection:
             self.jsonrpc = False
             self.bare_queue.put_nowait(value)
 
+    def limited(self):
+        """The refusal of a request past the rate limit of this connection, or None."""
+        second = int(time.monotonic())
+        if second != self.second:
+            self.second, self.in_second = second, 0
+        self.in_second += 1
+        if self.rate_limit and self.in_second > self.rate_limit:
+            return Refusal(1005, "Too many requests, retry after 1s", retry_after_s=1)
+        return None
+
     async def send(self, answer):
         await self.socket.send(dump(answer))
 
@@ -82,6 +94,8 @@ class Connection:
                 raise invalid_request("method must be a string")
             if method not in methods.SCHEMAS:
                 raise method_not_found(method)
+            if refusal := self.limited():
+                raise refusal
             result = await self.handlers.call(method, request.get("params", {}))
             answer = {"result": "pong" if method == "ping" else result}
         except Refusal as refusal:
@@ -103,8 +117,11 @@ class Connection:
         return answer
 
     def start(self, request, send):
-        """Begins to work on a request; `initialize` is done before the next message is read."""
+        """Begins to work on a request. A cancellation is heard before the next message is read."""
         id_ = request.get("id", ABSENT)
+        if request.get("method") == "notifications/cancelled" and id_ is ABSENT and self.session.revision:
+            params = request.get("params")
+            return self.forget(params.get("requestId")) if isinstance(params, dict) else None
         job = self.spawn(self.answer(request, send))
         if id_ is not ABSENT and isinstance(id_, (str, int)):
             key = (type(id_), id_)
@@ -123,9 +140,7 @@ class Connection:
             return None
         try:
             if request.get("jsonrpc") != "2.0":
-                if not self.readable(id_):
-                    id_ = ABSENT
-                    raise invalid_request('jsonrpc must be "2.0"')
+                id_ = id_ if self.readable(id_) else ABSENT
                 raise invalid_request('jsonrpc must be "2.0"')
             if id_ is not ABSENT and not self.readable(id_):
                 id_ = ABSENT
@@ -138,6 +153,8 @@ class Connection:
         except Refusal as refusal:
             return self.error(refusal, id_)
         try:
+            if refusal := self.limited():
+                raise refusal
             result = await self.dispatch(method, request.get("params", {}), id_ is ABSENT, in_batch)
         except Refusal as refusal:
             return None if id_ is ABSENT else self.error(refusal, id_)
@@ -152,8 +169,6 @@ class Connection:
         if method.startswith("notifications/") and self.session.revision:
             if not notification:
                 raise method_not_found(method)
-            if method == "notifications/cancelled" and isinstance(params, dict):
-                self.forget(params.get("requestId"))
             return None
         if method == "initialize" and in_batch:
             raise invalid_request("initialize must not stand in a batch")

@@ -79,7 +79,7 @@ class Engine:
 
     def add(self, description, kind, history, key):
         value = complexity(description, history)
-        model = HEAVY if value >= 50 else LIGHT
+        model = HEAVY if value >= self.settings.threshold else LIGHT
         task_id = self.store.add(description, kind, history, key, "litellm", model, value)
         self.launch(task_id)
         return task_id
@@ -149,7 +149,10 @@ class Engine:
         about = {"class": failure.kind, "upstream": failure.upstream, "tried": tried}
         if failure.status:
             about["status"] = failure.status
-        self.end(task_id, state="failed", error=f"{failure.kind}: {failure.detail}",
+        detail = failure.detail
+        for key in filter(None, (self.settings.litellm_key, self.settings.backup_key)):
+            detail = detail.replace(key, "[key]")
+        self.end(task_id, state="failed", error=f"{failure.kind}: {detail}",
                  error_info=json.dumps(about))
 
     async def answer(self, task_id, model, messages):

@@ -55,12 +55,12 @@ class Session:
         if "cursor" in params:
             raise invalid_params("/cursor", "format", "is no cursor of a page before")
         tools = []
-        for name, (title, description, reads) in methods.TOOLS.items():
+        for name, (title, description, reads, destroys) in methods.TOOLS.items():
             tool = {"name": name, "description": description, "inputSchema": methods.SCHEMAS[name]}
             if self.since("2025-03-26"):
-                tool["annotations"] = {"readOnlyHint": reads}
+                tool["annotations"] = {"readOnlyHint": reads} | ({} if reads else {"destructiveHint": destroys})
             if self.since("2025-06-18"):
-                tool |= {"title": title, "outputSchema": {"type": "object"}}
+                tool |= {"title": title, "outputSchema": methods.RESULTS[name]}
             tools.append(tool)
         return {"tools": tools}
 

@@ -25,14 +25,31 @@ LIST = {
     "properties": {
         "state": {"enum": store.STATES}, "cursor": {"type": "string"},
         "limit": {"type": "integer", "minimum": 1, "maximum": 500}}}
+TASK = {
+    "type": "object",
+    "required": ["task_id", "description", "type", "state", "created_at", "updated_at", "executor",
+                 "model", "complexity", "attempts"],
+    "properties": {
+        "task_id": {"type": "string"}, "description": {"type": "string"}, "type": {"type": "string"},
+        "state": {"enum": store.STATES}, "created_at": {"type": "string"}, "updated_at": {"type": "string"},
+        "executor": {"type": "string"}, "model": {"type": "string"}, "complexity": {"type": "integer"},
+        "attempts": {"type": "integer"}, "result": {"type": "string"}, "error": {"type": "string"}}}
+RESULTS = {
+    "create_task": {"type": "object", "required": ["task_id", "status"], "properties": {
+        "task_id": {"type": "string"}, "status": {"type": "string"}}},
+    "get_task_status": {"type": "object", "$ref": "#/$defs/task", "$defs": {"task": TASK}},
+    "list_tasks": {"type": "object", "required": ["tasks"], "$defs": {"task": TASK}, "properties": {
+        "tasks": {"type": "array", "items": {"$ref": "#/$defs/task"}}, "next_cursor": {"type": "string"}}},
+    "cancel_task": {"type": "object", "$ref": "#/$defs/task", "$defs": {"task": TASK}},
+    "system_status": {"type": "object", "required": ["system_state", "since", "tasks"]}}
 SCHEMAS = {"ping": {"type": "object"}, "create_task": CREATE, "get_task_status": TASK_ID,
            "list_tasks": LIST, "cancel_task": TASK_ID, "system_status": {"type": "object"}}
-TOOLS = {
-    "create_task": ("Create a task", "Runs a task and answers with how it ended.", False),
-    "get_task_status": ("Read a task", "Tells how far a task is.", True),
-    "list_tasks": ("List tasks", "Lists tasks, newest first.", True),
-    "cancel_task": ("Cancel a task", "Ends a task that has not ended.", False),
-    "system_status": ("State of the system", "Tells the state of the system.", True)}
+TOOLS = {  # title, description, reads only, destroys
+    "create_task": ("Create a task", "Runs a task and answers with how it ended.", False, False),
+    "get_task_status": ("Read a task", "Tells how far a task is.", True, False),
+    "list_tasks": ("List tasks", "Lists tasks, newest first.", True, False),
+    "cancel_task": ("Cancel a task", "Ends a task that has not ended.", False, True),
+    "system_status": ("State of the system", "Tells the state of the system.", True, False)}
 UNKNOWN_TASK = "Task not found"
 
 
