@@ -7,11 +7,12 @@ struct CaseSource {
   let spec: Specification
   let profile: Profile
   let cases: [TranscriptCase]
+  /// Those of the profile, selected or not.
+  let all: [TranscriptCase]
   /// The flags that lead to the same cases again, but for `--run` and `--skip`.
   let flags: String
   /// Patterns of `--run` that no case is like.
   let unmatched: [String]
-  private let known: [String]
 
   init(_ arguments: Arguments) throws {
     let spec = try Specification.load(directory: arguments["--spec"])
@@ -27,7 +28,7 @@ struct CaseSource {
     let all = try FixtureSet(files, folders: isKit ? profile.fixtures : [""], spec: spec).cases
     let selection = Selection(run: arguments.all("--run"), skip: arguments.all("--skip"))
     unmatched = selection.run.filter { pattern in !all.contains { Selection.matches($0.id, pattern) } }
-    known = all.map(\.id)
+    self.all = all
     self.spec = spec
     self.profile = profile
     cases = all.filter(selection.includes)
@@ -40,7 +41,7 @@ struct CaseSource {
   var nothingSelected: String? {
     if let pattern = unmatched.first {
       // A long list of cases would hide the message.
-      let known = pattern.contains("*") || pattern.contains("?") ? [] : self.known
+      let known = pattern.contains("*") || pattern.contains("?") ? [] : all.map(\.id)
       let message = unknown("case", pattern, known: known)
       return "nothing selected: \(message.prefix(200)); see omni-conformance list"
     }

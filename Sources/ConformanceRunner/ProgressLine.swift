@@ -30,7 +30,8 @@ final class ProgressLine: @unchecked Sendable {
       case .ended(let result):
         clear()
         switch result.verdict {
-        case .fail, .setupError, .notTestable: Output.line(text.block(result) + "\n")
+        case .fail, .setupError, .notTestable, .flaky, .expectedFailure, .unexpectedPass:
+          Output.line(text.block(result) + "\n")
         case .pass, .notApplicable: if isVerbose { Output.line(text.block(result)) }
         }
         if isVerbose { for remark in result.remarks { Output.line(text.remark(remark, of: result)) } }

@@ -56,17 +56,14 @@ struct RunCommand: Command {
     let signals = session.watchSignals()
     defer { signals.cancel() }
     let environment = ProcessInfo.processInfo.environment
-    var mock: MockProcess?
-    var backend: MockBackend?
+    let result: RunResult
     do throws(TargetProblem) {
-      (mock, backend) = try await mockBackend(session, description, environment)
+      let mock = try await mock(session, description)
+      result = try await session.play(description, mock: mock, rerun: rerun, inherited: environment)
     } catch {
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
       return 3
     }
-    let result = await session.play(
-      description, mock: backend, faces: mock?.faces, rerun: rerun, inherited: environment)
-    await mock?.process.stop()
     return try session.conclude(result)
   }
 
@@ -93,16 +90,11 @@ struct RunCommand: Command {
     }
   }
 
-  private func mockBackend(
-    _ session: Session, _ description: TargetDescription, _ environment: [String: String]
-  ) async throws(TargetProblem) -> (MockProcess?, MockBackend?) {
-    guard let given = arguments["--mock"] else { return (nil, nil) }
-    guard given.hasPrefix("http://") else {
-      let mock = try await MockProcess.start(
-        given, specification: arguments["--spec"], loop: session.loop, children: session.children,
-        environment: environment)
-      return (mock, mock.backend)
-    }
+  private func mock(_ session: Session, _ description: TargetDescription) async throws(TargetProblem)
+    -> MockSource
+  {
+    guard let given = arguments["--mock"] else { return .none }
+    guard given.hasPrefix("http://") else { return .program(given) }
     if description.needsMock {
       throw TargetProblem(
         "the target file names ${mock.…}; an admin address does not tell them: give --mock the program mock-litellm, or write the addresses"
@@ -114,6 +106,6 @@ struct RunCommand: Command {
     } catch {
       throw TargetProblem(error.description)
     }
-    return (nil, backend)
+    return .running(backend)
   }
 }

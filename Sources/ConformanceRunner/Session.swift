@@ -13,44 +13,30 @@ struct Session {
   let source: CaseSource
   let children = Children()
   let loop: EventLoop
-  private let seed: UInt64
-  private let slack: Double
-  private let threshold: RequirementLevel
+  private let flags: PlayingFlags
   private let output: String?
+  private let newBaseline: String?
 
   init(_ arguments: Arguments) throws {
     self.arguments = arguments
     source = try CaseSource(arguments)
-    seed = try Self.number(arguments, "--seed", UInt64.init, "a whole number") ?? .random(in: 1...999_999)
-    slack = try Self.number(arguments, "--slack", Double.init, "a number above 0") ?? 1
-    guard slack > 0, slack.isFinite else { throw UsageError(description: "--slack needs a number above 0") }
-    let level = arguments["--level"] ?? "should"
-    guard let threshold = RequirementLevel(rawValue: level) else {
-      throw UsageError(description: unknown("level", level, known: RequirementLevel.allCases.map(\.rawValue)))
-    }
-    self.threshold = threshold
+    flags = try PlayingFlags(arguments)
     output = arguments["--output"]
+    newBaseline = arguments["--write-baseline"]
     loop = try EventLoop(name: "conformance")
   }
 
-  private static func number<Number>(
-    _ arguments: Arguments, _ name: String, _ read: (String) -> Number?, _ expected: String
-  ) throws(UsageError) -> Number? {
-    guard let text = arguments[name] else { return nil }
-    guard let number = read(text) else {
-      throw UsageError(description: "\(name) needs \(expected), not \"\(text)\"")
-    }
-    return number
-  }
-
   /// The cases in which the runner plays the client.
-  var cases: [TranscriptCase] { source.cases.filter { $0.play != .server } }
+  var cases: [TranscriptCase] {
+    source.cases.filter { $0.play != .server && flags.shard?.includes($0.id) != false }
+  }
 
   /// Exit code 4 with its reason, where nothing is selected.
   func nothingSelected() -> Int32? {
-    guard
-      let reason = source.nothingSelected ?? (cases.isEmpty ? "every selected case plays the server" : nil)
-    else { return nil }
+    let noneLeft =
+      flags.shard.map { "no selected case is in part \($0.part) of \($0.of)" }
+      ?? "every selected case plays the server"
+    guard let reason = source.nothingSelected ?? (cases.isEmpty ? noneLeft : nil) else { return nil }
     Output.complain(reason)
     return 4
   }
@@ -67,41 +53,58 @@ struct Session {
     }
   }
 
-  /// Opens the file of `--output` before anything is played.
+  /// Opens the files that are written before anything is played.
   func openOutput() throws(UsageError) {
-    guard let output else { return }
-    guard FileManager.default.createFile(atPath: output, contents: nil) else {
+    if let output, !FileManager.default.createFile(atPath: output, contents: nil) {
       throw UsageError(description: "--output \(output) cannot be written")
+    }
+    // Not emptied: it may be the list that this run is judged by.
+    if let newBaseline, !FileManager.default.fileExists(atPath: newBaseline),
+      !FileManager.default.createFile(atPath: newBaseline, contents: nil)
+    {
+      throw UsageError(description: "--write-baseline \(newBaseline) cannot be written")
     }
   }
 
   /// - Parameter rerun: the command line so far, without the selection.
   func play(
-    _ description: TargetDescription, mock: MockBackend?, faces: MockBackend.Faces?, rerun: String,
-    inherited: [String: String]
-  ) async -> RunResult {
-    let capabilities = Runner.capabilities(of: description, hasMock: mock != nil)
+    _ description: TargetDescription, mock: MockSource, rerun: String, inherited: [String: String]
+  ) async throws(TargetProblem) -> RunResult {
+    let cases = cases
+    let count = min(cases.count, Stands.count(description, mock, wanted: flags.wantedJobs))
+    var stands = Stands()
+    for _ in 0..<count {
+      try await stands.add(
+        description, mock, specification: arguments["--spec"], loop: loop, children: children,
+        environment: inherited)
+    }
     let info = RunInfo(
       version: kitVersion, revision: source.spec.overview.revision, profile: source.profile.name,
-      target: description.name, seed: seed, slack: slack, capabilities: capabilities,
+      target: description.name, seed: flags.seed, slack: flags.slack,
+      capabilities: Runner.capabilities(of: description, hasMock: mock.exists),
       rerun: "omni-conformance \(rerun)\(source.flags)")
-    let target = Target(description, faces: faces, loop: loop, children: children, inherited: inherited)
-    let environment = ProcessInfo.processInfo.environment
-    let secretNames = ["LITELLM_API_KEY", "GITHUB_LITELLM_KEY", "OMNI_TOKEN"] + cases.flatMap(\.secrets)
-    let settings = PlaySettings(
-      seed: seed, slack: slack, threshold: threshold, secrets: environment,
-      masking: Masking(secrets: secretNames.compactMap { environment[$0] }))
     let progress = ProgressLine(info: info, isVerbose: arguments.has("--verbose"))
+    let part = flags.shard.map { ", part \($0.part) of \($0.of)" } ?? ""
+    let times = flags.times > 1 ? " \(flags.times) times" : ""
     Output.line(
-      "playing \(cases.count) case\(cases.count == 1 ? "" : "s") of profile \(info.profile) against \(info.target), seed \(seed)"
+      "playing \(cases.count) case\(cases.count == 1 ? "" : "s") of profile \(info.profile)\(part)\(times) against \(info.target), seed \(info.seed)"
     )
     let runner = Runner(
-      spec: source.spec, info: info, target: target, mock: mock, loop: loop, settings: settings,
+      spec: source.spec, info: info, stands: stands.all,
+      plan: flags.plan(lanes: flags.wantedJobs, known: source.all), loop: loop, settings: settings(cases),
       progress: progress.show)
     let result = await runner.run(cases)
     progress.finish()
-    await target.end()
+    await stands.end()
     return result
+  }
+
+  private func settings(_ cases: [TranscriptCase]) -> PlaySettings {
+    let environment = ProcessInfo.processInfo.environment
+    let secretNames = ["LITELLM_API_KEY", "GITHUB_LITELLM_KEY", "OMNI_TOKEN"] + cases.flatMap(\.secrets)
+    return PlaySettings(
+      seed: flags.seed, slack: flags.slack, threshold: flags.threshold, secrets: environment,
+      masking: Masking(secrets: secretNames.compactMap { environment[$0] }))
   }
 
   /// The last lines and the file of `--output`; gives the exit code.
@@ -109,9 +112,10 @@ struct Session {
     explainNotApplicable(result)
     if let problem = result.unreachable {
       Output.complain(([problem.description] + problem.lines.map { "  \($0)" }).joined(separator: "\n"))
-      let left = cases.count - result.results.count
-      if left > 0 { Output.complain("\(left) case\(left == 1 ? " was" : "s were") not played") }
     }
+    let left = cases.count - result.results.count
+    if left > 0 { Output.complain("\(left) case\(left == 1 ? " was" : "s were") not played") }
+    for entry in result.unmatched { Output.complain("a known failure that is none: \(entry)") }
     let seconds = String(format: "%.1f", result.duration.milliseconds / 1000)
     Output.line("\(result.counts.text) in \(seconds) s")
     if result.exitCode == 4 {
@@ -119,6 +123,9 @@ struct Session {
     }
     if let output {
       try Data((JSONWriter.indented(result.document) + "\n").utf8).write(to: URL(filePath: output))
+    }
+    if let newBaseline {
+      try Data(BaselineText(result).text.utf8).write(to: URL(filePath: newBaseline))
     }
     return result.exitCode
   }

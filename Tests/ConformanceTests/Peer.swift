@@ -148,7 +148,7 @@ enum Kit {
   static func run(
     _ text: String, against url: String, capabilities: [Capability]? = nil, mock: String? = nil,
     description: TargetDescription? = nil, threshold: RequirementLevel = .should,
-    secrets: [String: String] = [:]
+    secrets: [String: String] = [:], plan: RunPlan = RunPlan()
   ) async throws -> RunResult {
     let loop = try EventLoop(name: "runner")
     loop.start()
@@ -161,8 +161,9 @@ enum Kit {
       inherited: ProcessInfo.processInfo.environment)
     let offered = capabilities ?? Runner.capabilities(of: description, hasMock: mock != nil)
     let runner = Runner(
-      spec: spec, info: info(url, capabilities: offered), target: target,
-      mock: mock.map { MockBackend(admin: $0, loop: loop) }, loop: loop,
+      spec: spec, info: info(url, capabilities: offered),
+      stands: [Stand(target: target, mock: mock.map { MockBackend(admin: $0, loop: loop) })], plan: plan,
+      loop: loop,
       settings: PlaySettings(
         seed: 4021, slack: 10, threshold: threshold, secrets: secrets,
         masking: Masking(secrets: Array(secrets.values))))

@@ -18,7 +18,15 @@ package struct FailureText {
   /// Several lines without an end of line at the last.
   package func block(_ result: CaseResult) -> String {
     var lines = [headline(result)]
-    if let failure = result.failure {
+    if let repeats = result.repeats {
+      lines.append("      passed \(repeats.passed) of \(repeats.passed + repeats.failed) times")
+    }
+    if let expectation = result.expectation {
+      lines.append("      known to be \(expectation.list.rawValue): \(expectation.reason)")
+    }
+    if result.verdict == .expectedFailure, let failure = result.failure {
+      lines.append("      line \(failure.place.line): \(failure.message)")
+    } else if let failure = result.failure {
       lines += body(failure)
       lines.append("      rerun: \(rerun(result))")
     } else if let reason = result.reason {
@@ -39,6 +47,7 @@ package struct FailureText {
   private func headline(_ result: CaseResult, word: String? = nil, level: RequirementLevel? = nil) -> String {
     let words: [Verdict: String] = [
       .pass: "PASS", .fail: "FAIL", .setupError: "SETUP", .notApplicable: "N/A", .notTestable: "UNTESTABLE",
+      .flaky: "FLAKY", .expectedFailure: "EXPECTED FAILURE", .unexpectedPass: "UNEXPECTED PASS",
     ]
     let place = result.transcript.place
     let level = level ?? result.failure?.level ?? result.requirement?.level ?? result.transcript.level
@@ -80,7 +89,8 @@ package struct FailureText {
   }
 
   private func rerun(_ result: CaseResult) -> String {
-    "\(info.rerun) --run \(result.transcript.id) --seed \(info.seed)"
+    let repeats = result.repeats.map { " --repeat \($0.passed + $0.failed)" } ?? ""
+    return "\(info.rerun) --run \(result.transcript.id) --seed \(info.seed)\(repeats)"
   }
 }
 

@@ -20,6 +20,7 @@ extension RunResult {
         "reason": .string(unreachable.description), "lines": .array(unreachable.lines.map(JSONValue.string)),
       ]
     }
+    if !unmatched.isEmpty { run["unmatched"] = .array(unmatched.map { .string($0.message) }) }
     return [
       "format": 1, "run": .object(run), "counts": .object(numbers), "cases": .array(results.map(\.document)),
     ]
@@ -47,6 +48,12 @@ extension CaseResult {
     }
     members["reason"] = reason.map(JSONValue.string)
     members["failure"] = failure?.document
+    if let repeats { members["repeats"] = ["passed": .int(repeats.passed), "failed": .int(repeats.failed)] }
+    if let expectation {
+      members["expectation"] = [
+        "list": .string(expectation.list.rawValue), "reason": .string(expectation.reason),
+      ]
+    }
     if !remarks.isEmpty { members["remarks"] = .array(remarks.map(\.document)) }
     return .object(members)
   }

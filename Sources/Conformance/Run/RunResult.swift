@@ -1,4 +1,5 @@
 package import ProtocolSpec
+package import YAML
 
 package enum Verdict: String, Sendable, CaseIterable {
   case pass, fail
@@ -7,6 +8,19 @@ package enum Verdict: String, Sendable, CaseIterable {
   case notApplicable = "not-applicable"
   /// It could not be told; counts as a failure.
   case notTestable = "not-testable"
+  /// Played several times, it held and did not hold; counts as a failure.
+  case flaky
+  /// It failed, as a list of known failures says.
+  case expectedFailure = "expected-failure"
+  /// It passed, though a list of known failures says that it fails; counts as a failure.
+  case unexpectedPass = "unexpected-pass"
+
+  package var isBad: Bool {
+    switch self {
+    case .fail, .setupError, .notTestable, .flaky, .unexpectedPass: true
+    case .pass, .notApplicable, .expectedFailure: false
+    }
+  }
 }
 
 /// How one case ended.
@@ -19,12 +33,23 @@ package struct CaseResult: Sendable {
   package let reason: String?
   package let failure: CaseFailure?
   package let remarks: [CaseFailure]
+  /// How often it was played, where that is more than once.
+  package var repeats: Repeats?
+  /// What a list of known failures says of it.
+  package var expectation: Expectation?
+
+  package struct Repeats: Sendable, Equatable {
+    package let passed: Int
+    package let failed: Int
+  }
 
   package init(
     transcript: TranscriptCase, requirement: Requirement?, verdict: Verdict, duration: Duration,
-    reason: String?,
-    failure: CaseFailure?, remarks: [CaseFailure]
+    reason: String?, failure: CaseFailure?, remarks: [CaseFailure], repeats: Repeats? = nil,
+    expectation: Expectation? = nil
   ) {
+    self.repeats = repeats
+    self.expectation = expectation
     self.transcript = transcript
     self.requirement = requirement
     self.verdict = verdict
@@ -48,6 +73,11 @@ package struct RunCounts: Sendable, Equatable {
 
   package subscript(verdict: Verdict) -> Int { byVerdict[verdict] ?? 0 }
 
+  /// All that make the run fail.
+  package var bad: Int { byVerdict.reduce(0) { $0 + ($1.key.isBad ? $1.value : 0) } }
+  /// All that were played.
+  package var judged: Int { byVerdict.reduce(0) { $0 + ($1.key == .notApplicable ? 0 : $1.value) } }
+
   /// `62 passed, 1 failed, 0 set-up errors, 3 not applicable`
   package var text: String {
     var parts = [
@@ -55,6 +85,10 @@ package struct RunCounts: Sendable, Equatable {
       "\(self[.setupError]) set-up error\(self[.setupError] == 1 ? "" : "s")",
     ]
     if self[.notTestable] > 0 { parts.append("\(self[.notTestable]) not testable") }
+    if self[.flaky] > 0 { parts.append("\(self[.flaky]) flaky") }
+    let expected = self[.expectedFailure]
+    if expected > 0 { parts.append("\(expected) expected failure\(expected == 1 ? "" : "s")") }
+    if self[.unexpectedPass] > 0 { parts.append("\(self[.unexpectedPass]) passed against expectation") }
     parts.append("\(self[.notApplicable]) not applicable")
     if remarks > 0 { parts.append("\(remarks) remark\(remarks == 1 ? "" : "s")") }
     return parts.joined(separator: ", ")
@@ -68,8 +102,14 @@ package struct RunResult: Sendable {
   package let duration: Duration
   /// Why the run stopped early: the target is gone.
   package let unreachable: TargetProblem?
+  /// Entries of the lists of known failures that no case is like.
+  package let unmatched: [SourceError]
 
-  package init(info: RunInfo, results: [CaseResult], duration: Duration, unreachable: TargetProblem?) {
+  package init(
+    info: RunInfo, results: [CaseResult], duration: Duration, unreachable: TargetProblem?,
+    unmatched: [SourceError] = []
+  ) {
+    self.unmatched = unmatched
     self.info = info
     self.results = results
     self.duration = duration
@@ -84,8 +124,8 @@ package struct RunResult: Sendable {
   package var exitCode: Int32 {
     if unreachable != nil { return 3 }
     let counts = counts
-    if counts[.fail] + counts[.setupError] + counts[.notTestable] > 0 { return 1 }
-    return counts[.pass] > 0 ? 0 : 4
+    if counts.bad > 0 || !unmatched.isEmpty { return 1 }
+    return counts.judged > 0 ? 0 : 4
   }
 }
 

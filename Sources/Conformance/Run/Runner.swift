@@ -1,32 +1,43 @@
 package import ProtocolSpec
 package import Transport
+internal import YAML
 
-/// Plays cases one after the other and gathers the verdicts.
+/// How the cases of a run are played.
+package struct RunPlan: Sendable {
+  /// How many are played at one time against a target that is shared.
+  package var lanes = 1
+  /// How often each is played.
+  package var times = 1
+  /// No case begins once one has failed.
+  package var stopsEarly = false
+  package var baseline = Baseline()
+  /// All cases that the baseline may name, selected or not; nil: those that are played.
+  package var known: [TranscriptCase]?
+
+  package init() {}
+}
+
+/// Plays cases, as many at a time as there are stands, and gathers the verdicts in their order.
 package struct Runner: Sendable {
   package enum Progress: Sendable {
     case begins(TranscriptCase, number: Int, of: Int)
     case ended(CaseResult)
   }
 
-  private let spec: Specification
+  private let judges: [Judge]
+  private let ownsProcess: Bool
   private let info: RunInfo
-  private let target: Target
-  private let mock: MockBackend?
-  private let loop: EventLoop
-  private let settings: PlaySettings
+  private let plan: RunPlan
   private let progress: @Sendable (Progress) -> Void
 
   package init(
-    spec: Specification, info: RunInfo, target: Target, mock: MockBackend?, loop: EventLoop,
-    settings: PlaySettings,
-    progress: @escaping @Sendable (Progress) -> Void = { _ in }
+    spec: Specification, info: RunInfo, stands: [Stand], plan: RunPlan = RunPlan(), loop: EventLoop,
+    settings: PlaySettings, progress: @escaping @Sendable (Progress) -> Void = { _ in }
   ) {
-    self.spec = spec
+    judges = stands.map { Judge(spec: spec, info: info, stand: $0, loop: loop, settings: settings) }
+    ownsProcess = stands.contains { $0.target.ownsProcess }
     self.info = info
-    self.target = target
-    self.mock = mock
-    self.loop = loop
-    self.settings = settings
+    self.plan = plan
     self.progress = progress
   }
 
@@ -41,119 +52,91 @@ package struct Runner: Sendable {
 
   package func run(_ cases: [TranscriptCase]) async -> RunResult {
     let start = ContinuousClock.now
-    var results: [CaseResult] = []
-    var gone: TargetProblem?
+    let round = Round(cases, plan: plan, progress: progress)
+    await reach(cases, round)
+    let schedule = Schedule(cases, sharesTarget: !ownsProcess)
+    let workers = ownsProcess ? judges : judges.flatMap { Array(repeating: $0, count: plan.lanes) }
+    await round.queue(schedule.beside)
+    await withTaskGroup { group in
+      for judge in workers.prefix(schedule.beside.count) { group.addTask { await work(judge, round) } }
+    }
+    await round.queue(schedule.alone)
+    if let judge = judges.first { await work(judge, round) }
+    let (results, gone) = await round.finish()
+    return RunResult(
+      info: info, results: results, duration: .now - start, unreachable: gone,
+      unmatched: plan.baseline.unmatched(among: plan.known ?? cases))
+  }
+
+  /// Whether anybody is there is asked before anything is played.
+  private func reach(_ cases: [TranscriptCase], _ round: Round) async {
+    guard let judge = judges.first, cases.contains(where: { judge.missing($0) == nil }) else { return }
     do throws(TargetProblem) {
-      // Whether anybody is there is asked before anything is played.
-      if cases.contains(where: { missing($0) == nil }) { try await reach() }
-      for (index, transcript) in cases.enumerated() {
-        progress(.begins(transcript, number: index + 1, of: cases.count))
-        let (result, problem) = await judge(transcript)
-        results.append(result)
-        progress(.ended(result))
-        if let problem { throw problem }
-      }
+      try await judge.reach()
     } catch {
-      gone = masked(error)
-    }
-    return RunResult(info: info, results: results, duration: .now - start, unreachable: gone)
-  }
-
-  private func reach() async throws(TargetProblem) {
-    try await target.prepare(fresh: false, environment: [])
-    if let reason = await target.isReachable() {
-      throw TargetProblem("\(await target.url) cannot be reached: \(reason)", lines: await target.lines())
+      await round.stop(judge.masked(error))
     }
   }
 
-  /// Keys do not belong into results, also where the target wrote them.
-  private func masked(_ problem: TargetProblem) -> TargetProblem {
-    TargetProblem(
-      settings.masking.masked(problem.description), lines: problem.lines.map(settings.masking.masked))
-  }
-
-  private func lines(of end: (text: String, lines: [String])) -> [String] {
-    ([end.text] + end.lines).map(settings.masking.masked)
-  }
-
-  /// Why a case is not applicable; nil if it is.
-  private func missing(_ transcript: TranscriptCase) -> String? {
-    let missing = transcript.needs.filter { !info.capabilities.contains($0) }
-    if missing.isEmpty && transcript.isFresh && !target.ownsProcess {
-      return "needs to start anew, and the runner does not start the target"
-    }
-    guard !missing.isEmpty else { return nil }
-    return "needs \(missing.map(\.rawValue).joined(separator: ", ")), which the target does not offer"
-  }
-
-  /// Plays one case; the problem is one that ends the run.
-  private func judge(_ transcript: TranscriptCase) async -> (CaseResult, TargetProblem?) {
-    let start = ContinuousClock.now
-    func result(
-      _ verdict: Verdict, reason: String? = nil, failure: CaseFailure? = nil, remarks: [CaseFailure] = []
-    ) -> CaseResult {
-      CaseResult(
-        transcript: transcript, requirement: transcript.requirement.flatMap { spec.requirements[$0] },
-        verdict: verdict, duration: .now - start, reason: reason, failure: failure, remarks: remarks)
-    }
-    if let reason = missing(transcript) { return (result(.notApplicable, reason: reason), nil) }
-    if transcript.usesMock && mock == nil {
-      return (result(.notTestable, reason: "the target declares faults, but no mock is given (--mock)"), nil)
-    }
-    do throws(TargetProblem) {
-      if let problem = await setUp() { return (result(.setupError, reason: problem), nil) }
-      try await target.prepare(fresh: transcript.isFresh, environment: transcript.environment)
-    } catch {
-      let problem = masked(error)
-      let reason = ([problem.description] + problem.lines).joined(separator: "\n        ")
-      return (result(.setupError, reason: reason), transcript.environment.isEmpty ? error : nil)
-    }
-    let player = Player(transcript, target: target, mock: mock, loop: loop, settings: settings)
-    switch await player.play() {
-    case .passed(let remarks):
-      guard let end = await target.unexpectedEnd(within: .zero) else {
-        return (result(.pass, remarks: remarks), nil)
-      }
-      let failure = CaseFailure(
-        place: transcript.place, title: transcript.title, level: transcript.level,
-        message: "the target ended and no step asked for that", differences: [], wire: [],
-        targetLines: lines(of: end))
-      return (result(.fail, failure: failure, remarks: remarks), nil)
-    case .failed(var failure, let remarks):
-      let problem = await aftermath(&failure)
-      return (result(.fail, failure: failure, remarks: remarks), problem)
-    case .setup(let reason): return (result(.setupError, reason: reason), nil)
-    case .notTestable(let reason): return (result(.notTestable, reason: reason), nil)
+  private func work(_ judge: Judge, _ round: Round) async {
+    while let (place, transcript) = await round.next() {
+      let (result, problem) = await judge.judge(
+        transcript, times: plan.times, stopsEarly: plan.stopsEarly)
+      await round.ended(place, result)
+      if let problem { await round.stop(judge.masked(problem)) }
     }
   }
+}
 
-  /// The mock forgets the case before; nil if that worked.
-  private func setUp() async -> String? {
-    guard let mock else { return nil }
-    do throws(MockBackend.Problem) {
-      try await mock.reset()
-      return nil
-    } catch {
-      return error.description
-    }
+/// What the workers of one run share: the cases to play, and the results, which are told in the
+/// order of the cases whatever ended first.
+private actor Round {
+  private let cases: [TranscriptCase]
+  private let plan: RunPlan
+  private let progress: @Sendable (Runner.Progress) -> Void
+  private var waiting: ArraySlice<Int> = []
+  private var results: [CaseResult?]
+  private var begun = 0
+  /// All before have been told.
+  private var told = 0
+  private var isStopped = false
+  private var gone: TargetProblem?
+
+  init(_ cases: [TranscriptCase], plan: RunPlan, progress: @escaping @Sendable (Runner.Progress) -> Void) {
+    self.cases = cases
+    self.plan = plan
+    self.progress = progress
+    results = Array(repeating: nil, count: cases.count)
   }
 
-  /// What is left of the target behind a failed case.
-  private func aftermath(_ failure: inout CaseFailure) async -> TargetProblem? {
-    await target.spoil()
-    if target.ownsProcess {
-      // A broken connection is noticed before the end of the process.
-      if let end = await target.unexpectedEnd(within: .milliseconds(50)) {
-        failure.targetLines = lines(of: end)
-      }
-      return nil
-    }
-    return await deathProblem()
+  func queue(_ places: [Int]) { waiting = places[...] }
+
+  func next() -> (place: Int, transcript: TranscriptCase)? {
+    guard !isStopped, let place = waiting.popFirst() else { return nil }
+    begun += 1
+    progress(.begins(cases[place], number: begun, of: cases.count))
+    return (place, cases[place])
   }
 
-  /// Nobody restarts a target that the runner does not own: the run ends when it is gone.
-  private func deathProblem() async -> TargetProblem? {
-    guard !target.ownsProcess, let reason = await target.isReachable() else { return nil }
-    return TargetProblem("\(await target.url) cannot be reached any more: \(reason)")
+  func ended(_ place: Int, _ result: CaseResult) {
+    let result = plan.baseline.judged(result)
+    results[place] = result
+    while told < results.count, let next = results[told] {
+      progress(.ended(next))
+      told += 1
+    }
+    if plan.stopsEarly && result.verdict.isBad { isStopped = true }
+  }
+
+  func stop(_ problem: TargetProblem) {
+    isStopped = true
+    gone = gone ?? problem
+  }
+
+  /// The results of all cases that were played, in their order.
+  func finish() -> ([CaseResult], TargetProblem?) {
+    for case let result? in results.dropFirst(told) { progress(.ended(result)) }
+    told = results.count
+    return (results.compactMap(\.self), gone)
   }
 }

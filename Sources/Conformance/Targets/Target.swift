@@ -42,6 +42,8 @@ package actor Target: LiveTarget {
   }
 
   package var url: String { filled(description.url).replacing("http://", with: "ws://", maxReplacements: 1) }
+  /// For people: the address as it was given, its place holders filled in.
+  var name: String { filled(description.url) }
   package nonisolated var ownsProcess: Bool { description.start != nil }
 
   private func filled(_ text: String) -> String {
@@ -64,7 +66,7 @@ package actor Target: LiveTarget {
     if isAlive && !fresh && !isUsedUp && wanted == caseEnvironment { return }
     await stop()
     caseEnvironment = wanted
-    isUsedUp = fresh || !wanted.isEmpty
+    isUsedUp = fresh
     runs += 1
     data = workFolder.appending(path: "data-\(runs)").path
     do {

@@ -17,6 +17,8 @@ package struct TranscriptCase: Sendable {
   package let dialect: TranscriptDialect
   /// Whether the target starts anew, with empty data.
   package let isFresh: Bool
+  /// Whether nothing else is played meanwhile, beyond what `Schedule` finds out by itself.
+  package let isAlone: Bool
   package let needs: [Capability]
   package let environment: [(name: String, value: String)]
   package let arm: [ArmedFace]

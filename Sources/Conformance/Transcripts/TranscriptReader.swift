@@ -54,7 +54,8 @@ struct TranscriptReader {
   }
 
   private static let caseKeys = [
-    "id", "title", "covers", "level", "play", "dialect", "fresh", "needs", "environment", "arm", "steps",
+    "id", "title", "covers", "level", "play", "dialect", "fresh", "alone", "needs", "environment", "arm",
+    "steps",
     "observe",
   ]
 
@@ -77,15 +78,17 @@ struct TranscriptReader {
     guard try !list.sequence().isEmpty else { throw list.error("a case needs a step") }
     for step in try list.sequence() { try steps.read(step) }
     let observe = try node["observe"].map { node throws(SourceError) in try steps.observedFaces(node) } ?? []
-    let isFresh = try node["fresh"]?.bool() ?? false || !environment.isEmpty
+    // Cases of equal environments share a start only where they say that they can.
+    let isFresh = try node["fresh"]?.bool() ?? !environment.isEmpty
     var needs = needs + (try Self.capabilities(node["needs"])) + steps.needs
     if let own = Capability(rawValue: dialect.rawValue) { needs.append(own) }
     if !(arm.isEmpty && observe.isEmpty) { needs.append(.faults) }
     if isFresh { needs.append(.restart) }
-    if !environment.isEmpty { needs.append(.environment) }
+    if !environment.isEmpty { needs += [.restart, .environment] }
     return TranscriptCase(
       suite: suite, name: name, title: try node["title"]?.string() ?? requirement?.text ?? name,
       place: node.place, covers: covers, level: level, play: play, dialect: dialect, isFresh: isFresh,
+      isAlone: try node["alone"]?.bool() ?? false,
       needs: Capability.allCases.filter(needs.contains), environment: environment, arm: arm,
       steps: steps.steps, observe: observe, secrets: steps.matchers.secrets)
   }
