@@ -13,7 +13,8 @@ struct BenchCommand: Command {
   static let summary = "how many requests an endpoint answers, and how fast"
   static let usage = "--target URL [flags]"
   static let flags = [
-    Flag(name: "--target", value: "URL", summary: "the endpoint: ws://host:port"),
+    Flag(name: "--target", value: "URL", summary: "the endpoint: ws://host:port or wss://host"),
+    CommonFlags.roots,
     Flag(name: "--connections", value: "N", summary: "connections at one time (64)"),
     Flag(
       name: "--pipeline", value: "N",
@@ -48,6 +49,7 @@ struct BenchCommand: Command {
 
   private let plan: BenchPlan
   private let output: String?
+  private let roots: String?
 
   init(_ arguments: Arguments) throws(UsageError) {
     var plan = BenchPlan(url: try Self.url(arguments), mix: try Self.mix(arguments))
@@ -80,6 +82,7 @@ struct BenchCommand: Command {
     }
     self.plan = plan
     output = arguments["--output"]
+    roots = arguments["--ca-file"]
   }
 
   @Sendable private static func show(_ progress: BenchProgress) {
@@ -92,12 +95,7 @@ struct BenchCommand: Command {
       throw UsageError(
         description: "what is to be measured? give --target URL; see omni-conformance bench --help")
     }
-    let url: HTTPURL
-    do { url = try HTTPURL(text) } catch { throw UsageError(description: "--target \(error)") }
-    guard url.scheme == "ws" || url.scheme == "http" else {
-      throw UsageError(description: "--target \(text): TLS is not spoken, put a proxy before it")
-    }
-    return url
+    do { return try HTTPURL(text) } catch { throw UsageError(description: "--target \(error)") }
   }
 
   private static func mix(_ arguments: Arguments) throws(UsageError) -> RequestMix {
@@ -116,9 +114,33 @@ struct BenchCommand: Command {
     return time
   }
 
+  /// The plan, by way of a tunnel where the endpoint speaks TLS.
+  private func reached(_ children: Children) async throws(TargetProblem) -> BenchPlan {
+    guard TLSTunnel.isNeeded(for: plan.url) else { return plan }
+    let loop: EventLoop
+    do throws(TransportError) { loop = try EventLoop(name: "tunnel") } catch {
+      throw TargetProblem(error.description)
+    }
+    loop.start()
+    var plan = plan
+    plan.tunnel = try await TLSTunnel.open(
+      to: plan.url, roots: roots, loop: loop, children: children,
+      environment: ProcessInfo.processInfo.environment)
+    return plan
+  }
+
   func run() async throws -> Int32 {
     if let output, !FileManager.default.createFile(atPath: output, contents: nil) {
       throw UsageError(description: "--output \(output) cannot be written")
+    }
+    let children = Children()
+    defer { children.killAll() }
+    let plan: BenchPlan
+    do throws(TargetProblem) {
+      plan = try await reached(children)
+    } catch {
+      Output.complain(error.description)
+      return 3
     }
     let bench = try Bench(plan)
     let signals = StopSignals()

@@ -45,6 +45,10 @@ enum Commands {
 
 /// Flags of more than one command.
 enum CommonFlags {
+  static let roots = Flag(
+    name: "--ca-file", value: "FILE",
+    summary: "certificates in PEM to trust for wss://, instead of the system's")
+
   /// Which cases.
   static let selection = [
     Flag(name: "--profile", value: "NAME", summary: "which contract: reference (default) or deployed"),

@@ -27,7 +27,7 @@ struct Stands {
 
   mutating func add(
     _ description: TargetDescription, _ source: MockSource, specification: String?, loop: EventLoop,
-    children: Children, environment: [String: String]
+    children: Children, environment: [String: String], tunnel: TLSTunnel?
   ) async throws(TargetProblem) {
     var backend: MockBackend?
     var faces: MockBackend.Faces?
@@ -41,7 +41,7 @@ struct Stands {
       (backend, faces) = (mock.backend, mock.faces)
     }
     let target = Target(
-      description, faces: faces, loop: loop, children: children, inherited: environment)
+      description, faces: faces, loop: loop, children: children, inherited: environment, tunnel: tunnel)
     all.append(Stand(target: target, mock: backend))
   }
 

@@ -10,13 +10,14 @@ struct RunCommand: Command {
   static let usage = "(--target URL | --target-file FILE) [flags]"
   static let flags =
     [
-      Flag(name: "--target", value: "URL", summary: "an endpoint that runs already: ws://host:port"),
+      Flag(name: "--target", value: "URL", summary: "an endpoint that runs already: ws://host:port or wss://host"),
       Flag(
         name: "--target-file", value: "FILE",
         summary: "an endpoint that the runner starts, and what it offers"),
       Flag(
         name: "--mock", value: "URL|PROGRAM",
         summary: "admin address of mock-litellm, or the program to start"),
+      CommonFlags.roots,
     ] + CommonFlags.playing + CommonFlags.selection
   static let about = """
     Play the transcripts against an endpoint.
@@ -68,15 +69,14 @@ struct RunCommand: Command {
   }
 
   private func target() throws -> (TargetDescription, rerun: String) {
-    let mock = arguments["--mock"].map { " --mock \(shellQuoted($0))" } ?? ""
+    let mock = ["--mock", "--ca-file"].compactMap { name in
+      arguments[name].map { " \(name) \(shellQuoted($0))" }
+    }.joined()
     switch (arguments["--target"], arguments["--target-file"]) {
     case (let url?, nil):
       do {
-        let scheme = try HTTPURL(url).scheme
-        guard scheme == "ws" || scheme == "http" else {
-          throw UsageError(description: "--target \(url): TLS is not spoken, put a proxy before it")
-        }
-      } catch let error as HTTPURL.Invalid {
+        _ = try HTTPURL(url)
+      } catch {
         throw UsageError(description: "--target \(error)")
       }
       return (TargetDescription(url: url), "run --target \(shellQuoted(url))\(mock)")

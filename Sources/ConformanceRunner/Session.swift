@@ -72,11 +72,12 @@ struct Session {
   ) async throws(TargetProblem) -> RunResult {
     let cases = cases
     let count = min(cases.count, Stands.count(description, mock, wanted: flags.wantedJobs))
+    let tunnel = try await tunnel(to: description.url, inherited)
     var stands = Stands()
     for _ in 0..<count {
       try await stands.add(
         description, mock, specification: arguments["--spec"], loop: loop, children: children,
-        environment: inherited)
+        environment: inherited, tunnel: tunnel)
     }
     let info = RunInfo(
       version: kitVersion, revision: source.spec.overview.revision, profile: source.profile.name,
@@ -97,6 +98,15 @@ struct Session {
     progress.finish()
     await stands.end()
     return result
+  }
+
+  /// The way to an endpoint that speaks TLS; nil where none is needed.
+  private func tunnel(to text: String, _ environment: [String: String]) async throws(TargetProblem)
+    -> TLSTunnel?
+  {
+    guard let url = try? HTTPURL(text), TLSTunnel.isNeeded(for: url) else { return nil }
+    return try await TLSTunnel.open(
+      to: url, roots: arguments["--ca-file"], loop: loop, children: children, environment: environment)
   }
 
   private func settings(_ cases: [TranscriptCase]) -> PlaySettings {

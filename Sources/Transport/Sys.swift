@@ -87,6 +87,9 @@ enum Sys {
     #endif
   }
 
+  /// Lets reads and writes wait, for a program that expects that of its standard input and output.
+  static func setBlocking(_ fd: Int32) { _ = fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_NONBLOCK) }
+
   static func set(_ fd: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
     var value = value
     setsockopt(fd, level, option, &value, socklen_t(MemoryLayout<Int32>.size))

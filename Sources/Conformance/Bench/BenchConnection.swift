@@ -40,7 +40,8 @@ final class BenchConnection: LoopWebSocketHandler {
   init(_ worker: BenchWorker) {
     self.worker = worker
     let plan = worker.plan
-    socket = LoopWebSocket(url: plan.url, headers: plan.headers, on: worker.loop)
+    let (url, headers) = plan.connected
+    socket = LoopWebSocket(url: url, headers: headers, on: worker.loop)
     let count = plan.pipeline
     slotBits = Int.bitWidth - (count - 1).leadingZeroBitCount
     slots = .allocate(capacity: count)

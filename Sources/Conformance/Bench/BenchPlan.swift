@@ -25,6 +25,16 @@ package struct BenchPlan: Sendable {
   /// limit, past which a server may stop reading.
   package static let openLoopPipeline = 256
 
+  /// The way to an endpoint that speaks TLS.
+  package var tunnel: TLSTunnel?
+  /// What is connected to: the endpoint, or the tunnel to it.
+  var connected: (url: HTTPURL, headers: HTTPHeaders) {
+    guard let tunnel, let url = try? HTTPURL(tunnel.url) else { return (url, headers) }
+    var headers = headers
+    headers.set("Host", tunnel.host)
+    return (url, headers)
+  }
+
   package init(url: HTTPURL, mix: RequestMix) {
     self.url = url
     self.mix = mix

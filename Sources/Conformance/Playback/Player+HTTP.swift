@@ -77,10 +77,11 @@ extension Player {
   }
 
   private func spoken(_ headers: [(name: String, value: Matcher)]) throws(Halt) -> HTTPHeaders {
-    var fields = HTTPHeaders()
+    var fields = target.headers
     for (name, matcher) in headers {
       let value = try value(of: matcher)
-      fields.append(name, value.string ?? value.description)
+      let text = value.string ?? value.description
+      if target.headers[name] != nil { fields.set(name, text) } else { fields.append(name, text) }
     }
     return fields
   }

@@ -1,7 +1,7 @@
 internal import JSON
 package import ProtocolSpec
 package import Transport
-internal import Wire
+package import Wire
 internal import YAML
 
 /// What holds for every case of a run.
@@ -165,7 +165,7 @@ package actor Player {
     let url = await target.url
     do throws(WebSocketClientError) {
       let client = try await WebSocketClient.connect(
-        url: url, deadline: limit, options: Self.options, on: loop)
+        url: url, headers: target.headers, deadline: limit, options: Self.options, on: loop)
       return adopt(client, name)
     } catch {
       throw failure("connection \(name) cannot be opened: \(error)")
@@ -241,9 +241,15 @@ extension Difference {
 package protocol LiveTarget: Sendable {
   /// Of the WebSocket.
   var url: String { get async }
+  /// Fields that every request needs because of the way to the target.
+  var headers: HTTPHeaders { get }
   /// Ends the process and starts it again on the same data; gives its exit code, nil if the signal
   /// ended it.
   func restart(_ signal: RestartSignal) async throws(TargetProblem) -> Int?
+}
+
+extension LiveTarget {
+  package var headers: HTTPHeaders { [] }
 }
 
 /// Why a target is not to be had.

@@ -30,10 +30,14 @@ package final class ChildProcess: @unchecked Sendable {
 
   /// Starts `argv`, looked for in PATH unless it names a path.
   ///
-  /// - Parameter environment: the whole environment of the process.
+  /// - Parameters:
+  ///   - environment: the whole environment of the process.
+  ///   - socket: its standard input and output, closed here in any case.
   package init(
-    _ argv: [String], environment: [String: String], children: Children
+    _ argv: [String], environment: [String: String], children: Children, socket: Int32? = nil
   ) throws(TargetProblem) {
+    let wire = socket.map { FileHandle(fileDescriptor: $0, closeOnDealloc: false) }
+    defer { try? wire?.close() }
     guard let program = argv.first, let path = Self.find(program, environment["PATH"] ?? "") else {
       throw TargetProblem("cannot start \(argv.first ?? "nothing"): no such program")
     }
@@ -41,10 +45,10 @@ package final class ChildProcess: @unchecked Sendable {
     process.executableURL = URL(filePath: path)
     process.arguments = Array(argv.dropFirst())
     process.environment = environment
-    process.standardInput = FileHandle.nullDevice
-    let out = Pipe()
+    process.standardInput = wire ?? .nullDevice
+    let out = wire == nil ? Pipe() : nil
     let errors = Pipe()
-    process.standardOutput = out
+    process.standardOutput = wire ?? out
     process.standardError = errors
     process.terminationHandler = { [weak self] process in
       let isExit = process.terminationReason == .exit
@@ -56,7 +60,7 @@ package final class ChildProcess: @unchecked Sendable {
     } catch {
       throw TargetProblem("cannot start \(program): \(error.localizedDescription)")
     }
-    read(out.fileHandleForReading, isOutput: true)
+    if let out { read(out.fileHandleForReading, isOutput: true) } else { pipeEnded() }
     read(errors.fileHandleForReading, isOutput: false)
   }
 

@@ -1,7 +1,7 @@
 import Foundation
 internal import ProtocolSpec
 package import Transport
-internal import Wire
+package import Wire
 
 /// The endpoint under test while a run lasts; it owns the process, if the description says how to
 /// start one.
@@ -13,6 +13,7 @@ package actor Target: LiveTarget {
   private let children: Children
   private let inherited: [String: String]
   private let workFolder: URL
+  private let tunnel: TLSTunnel?
 
   private var process: ChildProcess?
   private var port: UInt16 = 0
@@ -25,11 +26,14 @@ package actor Target: LiveTarget {
 
   private static let connectTime = Duration.seconds(5)
 
-  /// - Parameter inherited: the environment that a process starts from.
+  /// - Parameters:
+  ///   - inherited: the environment that a process starts from.
+  ///   - tunnel: the way to an endpoint that speaks TLS.
   package init(
     _ description: TargetDescription, faces: MockBackend.Faces?, loop: EventLoop, children: Children,
-    inherited: [String: String]
+    inherited: [String: String], tunnel: TLSTunnel? = nil
   ) {
+    self.tunnel = tunnel
     self.description = description
     self.faces = faces
     self.loop = loop
@@ -41,7 +45,9 @@ package actor Target: LiveTarget {
     if description.start != nil { children.own(workFolder) }
   }
 
-  package var url: String { filled(description.url).replacing("http://", with: "ws://", maxReplacements: 1) }
+  package var url: String { tunnel?.url ?? plainURL }
+  package nonisolated var headers: HTTPHeaders { tunnel.map { ["Host": $0.host] } ?? [] }
+  private var plainURL: String { filled(description.url).replacing("http://", with: "ws://", maxReplacements: 1) }
   /// For people: the address as it was given, its place holders filled in.
   var name: String { filled(description.url) }
   package nonisolated var ownsProcess: Bool { description.start != nil }
@@ -109,7 +115,7 @@ package actor Target: LiveTarget {
         throw TargetProblem(
           "\(process.name) is not ready within \(start.within.short)", lines: await process.lines())
       }
-      try? await Task.sleep(for: .milliseconds(15))
+      try? await Task.sleep(for: .milliseconds(5))
     }
   }
 
@@ -125,7 +131,7 @@ package actor Target: LiveTarget {
   /// Why it cannot be connected to; nil if it can. A refused upgrade is an answer too.
   package func isReachable() async -> String? {
     do throws(WebSocketClientError) {
-      let client = try await WebSocketClient.connect(url: url, deadline: Self.connectTime, on: loop)
+      let client = try await WebSocketClient.connect(url: url, headers: headers, deadline: Self.connectTime, on: loop)
       client.close()
       _ = try? await client.next(within: .milliseconds(200))
       return nil

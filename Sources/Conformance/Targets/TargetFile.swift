@@ -55,8 +55,11 @@ package struct TargetDescription: Sendable {
     try node.checkKeys(["url", "start", "restart", "environment", "capabilities"])
     let address = try node.required("url")
     url = try address.placeholders()
-    guard ["ws://", "http://"].contains(where: url.hasPrefix) else {
+    guard ["ws://", "http://", "wss://"].contains(where: url.hasPrefix) else {
       throw address.error("an address such as ws://127.0.0.1:18765 is expected")
+    }
+    if url.hasPrefix("wss://"), url.contains("${") || node["start"] != nil {
+      throw address.error("over TLS only an endpoint that runs already can be checked")
     }
     start = try node["start"].map { node throws(SourceError) in try Start(node) }
     restart = try node["restart"].map { node throws(SourceError) in try Restart(node) }
