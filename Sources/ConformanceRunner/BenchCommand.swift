@@ -82,7 +82,7 @@ struct BenchCommand: Command {
     }
     self.plan = plan
     output = arguments["--output"]
-    roots = arguments["--ca-file"]
+    roots = try CommonFlags.roots(arguments)
   }
 
   @Sendable private static func show(_ progress: BenchProgress) {

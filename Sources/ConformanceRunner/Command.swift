@@ -1,3 +1,5 @@
+import Foundation
+
 /// One of the things that this program does. What it says of itself makes `--help`, the completions
 /// of shells, and the list of all commands.
 protocol Command: SendableMetatype {
@@ -48,6 +50,14 @@ enum CommonFlags {
   static let roots = Flag(
     name: "--ca-file", value: "FILE",
     summary: "certificates in PEM to trust for wss://, instead of the system's")
+
+  static func roots(_ arguments: Arguments) throws(UsageError) -> String? {
+    guard let file = arguments[roots.name] else { return nil }
+    guard FileManager.default.isReadableFile(atPath: file) else {
+      throw UsageError(description: "--ca-file \(file) cannot be read")
+    }
+    return file
+  }
 
   /// Which cases.
   static let selection = [

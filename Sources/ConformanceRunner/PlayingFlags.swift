@@ -35,7 +35,7 @@ struct PlayingFlags {
     }
     stopsEarly = arguments.has("--fail-fast")
     var baseline = Baseline()
-    for (flag, list) in [("--known-failing", Expectation.List.failing), ("--known-flaky", .flaky)] {
+    for (flag, list) in [("--known-failing", KnownFailure.List.failing), ("--known-flaky", .flaky)] {
       if let file = arguments[flag] { try baseline.add(YAMLParser.parse(contentsOf: file), as: list) }
     }
     self.baseline = baseline

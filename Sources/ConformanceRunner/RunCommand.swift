@@ -10,7 +10,9 @@ struct RunCommand: Command {
   static let usage = "(--target URL | --target-file FILE) [flags]"
   static let flags =
     [
-      Flag(name: "--target", value: "URL", summary: "an endpoint that runs already: ws://host:port or wss://host"),
+      Flag(
+        name: "--target", value: "URL", summary: "an endpoint that runs already: ws://host:port or wss://host"
+      ),
       Flag(
         name: "--target-file", value: "FILE",
         summary: "an endpoint that the runner starts, and what it offers"),

@@ -16,6 +16,7 @@ struct Session {
   private let flags: PlayingFlags
   private let output: String?
   private let newBaseline: String?
+  private let roots: String?
 
   init(_ arguments: Arguments) throws {
     self.arguments = arguments
@@ -23,6 +24,7 @@ struct Session {
     flags = try PlayingFlags(arguments)
     output = arguments["--output"]
     newBaseline = arguments["--write-baseline"]
+    roots = try CommonFlags.roots(arguments)
     loop = try EventLoop(name: "conformance")
   }
 
@@ -106,7 +108,7 @@ struct Session {
   {
     guard let url = try? HTTPURL(text), TLSTunnel.isNeeded(for: url) else { return nil }
     return try await TLSTunnel.open(
-      to: url, roots: arguments["--ca-file"], loop: loop, children: children, environment: environment)
+      to: url, roots: roots, loop: loop, children: children, environment: environment)
   }
 
   private func settings(_ cases: [TranscriptCase]) -> PlaySettings {

@@ -23,6 +23,9 @@ extension ResultTests {
         "setup-error": 0,
         "not-applicable": 1,
         "not-testable": 0,
+        "flaky": 0,
+        "expected-failure": 0,
+        "unexpected-pass": 0,
         "remarks": 0
       },
       "cases": [

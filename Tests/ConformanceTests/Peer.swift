@@ -16,6 +16,8 @@ final class Peer: Sendable {
     case close(UInt16?)
     case reset
     indirect case later(Duration, [Reply])
+    /// Once so many connections have come to such a reply.
+    indirect case together(Int, [Reply])
   }
 
   typealias Behaviour = @Sendable (_ text: String, _ number: Int) -> [Reply]
@@ -34,13 +36,14 @@ final class Peer: Sendable {
   ) throws {
     loop = try EventLoop(name: "peer")
     loop.start()
+    let gate = LoopBound(Gate(), on: loop)
     let listener = try Listener(loop: loop, host: "127.0.0.1", port: 0)
     server = HTTPServer(listener: listener) { exchange in
       if let page = pages(exchange.request) {
         return exchange.respond(status: page.status, headers: page.headers, text: page.body)
       }
       guard exchange.isWebSocketUpgrade else { return exchange.respond(status: 404, text: "no such page") }
-      exchange.upgradeToWebSocket(subprotocol: subprotocol) { _ in Handler(behaviour) }
+      exchange.upgradeToWebSocket(subprotocol: subprotocol) { _ in Handler(behaviour, gate.value) }
     }
     server.start()
   }
@@ -55,11 +58,20 @@ final class Peer: Sendable {
 
   deinit { loop.stop() }
 
+  /// What waits for others; touched on the loop only.
+  private final class Gate {
+    var waiting: [() -> Void] = []
+  }
+
   private final class Handler: WebSocketHandler {
     private let behaviour: Behaviour
+    private let gate: Gate
     private var number = 0
 
-    init(_ behaviour: @escaping Behaviour) { self.behaviour = behaviour }
+    init(_ behaviour: @escaping Behaviour, _ gate: Gate) {
+      self.behaviour = behaviour
+      self.gate = gate
+    }
 
     func onMessage(
       _ kind: WebSocketMessageKind, _ bytes: UnsafeRawBufferPointer, on connection: WebSocketConnection
@@ -76,6 +88,12 @@ final class Peer: Sendable {
         case .pong: break
         case .close(let code): connection.close(code: code)
         case .reset: connection.reset()
+        case .together(let count, let replies):
+          gate.waiting.append { self.give(replies, on: connection) }
+          guard gate.waiting.count >= count else { continue }
+          let open = gate.waiting
+          gate.waiting = []
+          for go in open { go() }
         case .later(let delay, let replies):
           let here = LoopBound(self, on: connection.loop)
           connection.loop.schedule(after: delay) { here.value.give(replies, on: connection) }
@@ -148,7 +166,8 @@ enum Kit {
   static func run(
     _ text: String, against url: String, capabilities: [Capability]? = nil, mock: String? = nil,
     description: TargetDescription? = nil, threshold: RequirementLevel = .should,
-    secrets: [String: String] = [:], plan: RunPlan = RunPlan()
+    secrets: [String: String] = [:], plan: RunPlan = RunPlan(),
+    progress: @escaping @Sendable (Runner.Progress) -> Void = { _ in }
   ) async throws -> RunResult {
     let loop = try EventLoop(name: "runner")
     loop.start()
@@ -166,7 +185,7 @@ enum Kit {
       loop: loop,
       settings: PlaySettings(
         seed: 4021, slack: 10, threshold: threshold, secrets: secrets,
-        masking: Masking(secrets: Array(secrets.values))))
+        masking: Masking(secrets: Array(secrets.values))), progress: progress)
     let result = await runner.run(try cases(text))
     await target.end()
     return result

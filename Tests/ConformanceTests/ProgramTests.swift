@@ -122,13 +122,25 @@ struct ProgramTests {
         "what is to be checked? give --target URL or --target-file FILE; see omni-conformance run --help"
       ),
       (["run", "--target"], "--target needs a value: --target URL"),
-      (["run", "--target", "wss://x"], "--target wss://x: TLS is not spoken, put a proxy before it"),
+      (["run", "--target", "wss://x", "--ca-file", "/none"], "--ca-file /none cannot be read"),
+      (["run", "--target", "ws://x", "--jobs", "0"], "--jobs needs a number from 1 to 1000, not \"0\""),
+      (
+        ["run", "--target", "ws://x", "--repeat", "no"], "--repeat needs a number from 1 to 1000, not \"no\""
+      ),
+      (
+        ["run", "--target", "ws://x", "--shard", "3/2"],
+        "--shard needs a part and how many there are, such as 1/4, not \"3/2\""
+      ),
+      (
+        ["run", "--target", "ws://x", "--write-baseline", "/none/x.yaml"],
+        "--write-baseline /none/x.yaml cannot be written"
+      ),
       (["list", "--profile", "refrence"], "unknown profile \"refrence\", did you mean \"reference\"?"),
       (["run", "--target", "ws://x", "--seed", "-1"], "--seed needs a whole number, not \"-1\""),
       (["list", "--run", "a", "extra"], "unexpected argument \"extra\"; see omni-conformance list --help"),
       (["demo", "--server", "/none"], "--server /none is no program"),
       (["bench"], "what is to be measured? give --target URL; see omni-conformance bench --help"),
-      (["bench", "--target", "wss://x"], "--target wss://x: TLS is not spoken, put a proxy before it"),
+      (["bench", "--target", "wss://x", "--ca-file", "/none"], "--ca-file /none cannot be read"),
       (["bench", "--target", "x"], "--target \"x\" is no usable URL: it has no scheme"),
       (
         ["bench", "--target", "ws://x", "--connections", "0"],

@@ -166,7 +166,7 @@ struct TargetTests {
     "mistakes in a target file are told with place and caret",
     arguments: [
       (
-        "url: wss://x", "target.yaml:1:6: an address such as ws://127.0.0.1:18765 is expected"
+        "url: ftp://x", "target.yaml:1:6: an address such as ws://127.0.0.1:18765 is expected"
       ),
       ("url: ws://x\nstrat: {}", "target.yaml:2:1: unknown key \"strat\", did you mean \"start\"?"),
       (
@@ -178,6 +178,10 @@ struct TargetTests {
         "target.yaml:2:16: unknown capability \"restrat\", did you mean \"restart\"?"
       ),
       ("url: ws://x\nrestart: {signal: HUP}", "target.yaml:2:19: unknown signal \"HUP\", known: KILL, TERM"),
+      (
+        "url: wss://x\nstart: {argv: [a]}",
+        "target.yaml:1:6: over TLS only an endpoint that runs already can be checked"
+      ),
       ("url: ws://x\nstart: {argv: []}", "target.yaml:2:15: a program is expected"),
     ])
   func mistakes(_ text: String, _ message: String) throws {

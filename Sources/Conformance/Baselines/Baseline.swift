@@ -3,7 +3,7 @@ internal import ProtocolSpec
 package import YAML
 
 /// What is known of a case that does not hold.
-package struct Expectation: Sendable, Equatable {
+package struct KnownFailure: Sendable, Equatable {
   package enum List: String, Sendable {
     /// It fails every time.
     case failing
@@ -30,7 +30,7 @@ package struct Baseline: Sendable {
     package let id: String
     /// The check of the case; nil: any.
     package let check: String?
-    package let expectation: Expectation
+    package let known: KnownFailure
     /// What the entry is called in a message: an error without its text.
     let place: @Sendable (String) -> SourceError
   }
@@ -40,7 +40,7 @@ package struct Baseline: Sendable {
   package init() {}
 
   /// Reads a list, beside those that were read before.
-  package mutating func add(_ node: YAMLNode, as list: Expectation.List) throws(SourceError) {
+  package mutating func add(_ node: YAMLNode, as list: KnownFailure.List) throws(SourceError) {
     try node.checkKeys(["format", "cases"])
     let format = try node.required("format")
     guard try format.int() == 1 else {
@@ -61,7 +61,7 @@ package struct Baseline: Sendable {
       }
       entries.append(
         Entry(
-          id: id, check: check, expectation: Expectation(list: list, reason: try reason.string()),
+          id: id, check: check, known: KnownFailure(list: list, reason: try reason.string()),
           place: { name.error($0) }))
     }
   }
@@ -70,10 +70,13 @@ package struct Baseline: Sendable {
   package func unmatched(among cases: [TranscriptCase]) -> [SourceError] {
     entries.compactMap { entry in
       guard let found = cases.first(where: { $0.id == entry.id }) else {
-        return entry.place(unknown("case", entry.id, known: cases.map(\.id)))
+        // A list of all cases would hide the message.
+        let near = unknown("case", entry.id, known: cases.map(\.id))
+        return entry.place(near.contains("did you mean") ? near : "there is no case \(entry.id)")
       }
       guard let check = entry.check, !found.checks.contains(check) else { return nil }
-      return entry.place(unknown("check", check, known: found.checks))
+      return entry.place(
+        "\(entry.id) has no check \(check), only 1 to \(found.steps.count), observe and end")
     }
   }
 
@@ -86,15 +89,15 @@ package struct Baseline: Sendable {
       let check = result.check
       guard let entry = known.first(where: { $0.check == nil || $0.check == check }) else { return result }
       // What fails only now and then is no known failure: it has to move to the other list.
-      if result.verdict == .flaky && entry.expectation.list == .failing {
-        return result.with(.flaky, entry.expectation)
+      if result.verdict == .flaky && entry.known.list == .failing {
+        return result.with(.flaky, entry.known)
       }
-      return result.with(.expectedFailure, entry.expectation)
+      return result.with(.expectedFailure, entry.known)
     case .pass:
-      guard let entry = known.first(where: { $0.expectation.list == .failing }) else {
-        return result.with(.pass, known[0].expectation)
+      guard let entry = known.first(where: { $0.known.list == .failing }) else {
+        return result.with(.pass, known[0].known)
       }
-      return result.with(.unexpectedPass, entry.expectation)
+      return result.with(.unexpectedPass, entry.known)
     case .setupError, .notApplicable, .expectedFailure, .unexpectedPass: return result
     }
   }
@@ -104,10 +107,10 @@ extension CaseResult {
   /// The check that failed.
   package var check: String? { failure.map { transcript.check(at: $0.place) } }
 
-  fileprivate func with(_ verdict: Verdict, _ expectation: Expectation) -> CaseResult {
+  fileprivate func with(_ verdict: Verdict, _ known: KnownFailure) -> CaseResult {
     CaseResult(
       transcript: transcript, requirement: requirement, verdict: verdict, duration: duration, reason: reason,
-      failure: failure, remarks: remarks, repeats: repeats, expectation: expectation)
+      failure: failure, remarks: remarks, repeats: repeats, known: known)
   }
 }
 

@@ -12,7 +12,7 @@ package struct BaselineText {
     let failed = result.results.filter { result in
       switch result.verdict {
       case .fail, .notTestable: true
-      case .expectedFailure: result.expectation?.list == .failing
+      case .expectedFailure: result.known?.list == .failing
       default: false
       }
     }
@@ -28,9 +28,10 @@ package struct BaselineText {
   }
 
   private func reason(_ result: CaseResult) -> String {
-    if let expectation = result.expectation { return expectation.reason }
+    if let known = result.known { return known.reason }
     guard let failure = result.failure else { return result.reason ?? result.transcript.title }
-    return "\(failure.title): \(failure.message)"
+    let title = failure.title.hasSuffix(".") ? String(failure.title.dropLast()) : failure.title
+    return "\(title): \(failure.message)"
   }
 
   /// Double quotes of YAML take the escapes of JSON.

@@ -21,8 +21,8 @@ package struct FailureText {
     if let repeats = result.repeats {
       lines.append("      passed \(repeats.passed) of \(repeats.passed + repeats.failed) times")
     }
-    if let expectation = result.expectation {
-      lines.append("      known to be \(expectation.list.rawValue): \(expectation.reason)")
+    if let known = result.known {
+      lines.append("      known to be \(known.list.rawValue): \(known.reason)")
     }
     if result.verdict == .expectedFailure, let failure = result.failure {
       lines.append("      line \(failure.place.line): \(failure.message)")

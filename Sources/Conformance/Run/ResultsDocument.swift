@@ -49,9 +49,9 @@ extension CaseResult {
     members["reason"] = reason.map(JSONValue.string)
     members["failure"] = failure?.document
     if let repeats { members["repeats"] = ["passed": .int(repeats.passed), "failed": .int(repeats.failed)] }
-    if let expectation {
-      members["expectation"] = [
-        "list": .string(expectation.list.rawValue), "reason": .string(expectation.reason),
+    if let known {
+      members["known"] = [
+        "list": .string(known.list.rawValue), "reason": .string(known.reason),
       ]
     }
     if !remarks.isEmpty { members["remarks"] = .array(remarks.map(\.document)) }

@@ -36,7 +36,7 @@ package struct CaseResult: Sendable {
   /// How often it was played, where that is more than once.
   package var repeats: Repeats?
   /// What a list of known failures says of it.
-  package var expectation: Expectation?
+  package var known: KnownFailure?
 
   package struct Repeats: Sendable, Equatable {
     package let passed: Int
@@ -46,10 +46,10 @@ package struct CaseResult: Sendable {
   package init(
     transcript: TranscriptCase, requirement: Requirement?, verdict: Verdict, duration: Duration,
     reason: String?, failure: CaseFailure?, remarks: [CaseFailure], repeats: Repeats? = nil,
-    expectation: Expectation? = nil
+    known: KnownFailure? = nil
   ) {
     self.repeats = repeats
-    self.expectation = expectation
+    self.known = known
     self.transcript = transcript
     self.requirement = requirement
     self.verdict = verdict

@@ -2,15 +2,15 @@ internal import JSON
 
 /// Which cases may be played beside others. Two things forbid it: the case judges time, which others
 /// would take from it, or it looks at what all clients of an endpoint share.
-struct Schedule {
+package struct Schedule {
   /// In an order in which equal environments follow each other, so that they share a start.
-  let beside: [Int]
+  package let beside: [Int]
   /// One after the other, when nothing else is played.
-  let alone: [Int]
+  package let alone: [Int]
 
   /// - Parameter sharesTarget: whether the cases that are played at one time meet one target; else
   ///   each has one of its own, and what they share is only the machine.
-  init(_ cases: [TranscriptCase], sharesTarget: Bool) {
+  package init(_ cases: [TranscriptCase], sharesTarget: Bool) {
     var (beside, alone): ([Int], [Int]) = ([], [])
     for (place, transcript) in cases.enumerated() {
       if transcript.isAlone || transcript.isTimed || sharesTarget && transcript.looksBeyondItself {

@@ -111,7 +111,9 @@ enum OpenSSL {
     if let line = lines.first(where: { $0.contains("connect:errno=") || $0.contains("BIO_lookup") }) {
       return "\(place) cannot be connected to (\(line))"
     }
-    if lines.contains(where: { $0.contains("CAfile") || $0.contains("load_verify") || $0.contains("verify locations") }) {
+    if lines.contains(where: {
+      $0.contains("CAfile") || $0.contains("load_verify") || $0.contains("verify locations")
+    }) {
       return "the file of --ca-file cannot be read as certificates in PEM"
     }
     return "\(place) spoke no TLS that can be used: \(lines.last ?? "openssl said nothing")"

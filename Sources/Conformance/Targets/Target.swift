@@ -47,7 +47,9 @@ package actor Target: LiveTarget {
 
   package var url: String { tunnel?.url ?? plainURL }
   package nonisolated var headers: HTTPHeaders { tunnel.map { ["Host": $0.host] } ?? [] }
-  private var plainURL: String { filled(description.url).replacing("http://", with: "ws://", maxReplacements: 1) }
+  private var plainURL: String {
+    filled(description.url).replacing("http://", with: "ws://", maxReplacements: 1)
+  }
   /// For people: the address as it was given, its place holders filled in.
   var name: String { filled(description.url) }
   package nonisolated var ownsProcess: Bool { description.start != nil }
@@ -131,7 +133,8 @@ package actor Target: LiveTarget {
   /// Why it cannot be connected to; nil if it can. A refused upgrade is an answer too.
   package func isReachable() async -> String? {
     do throws(WebSocketClientError) {
-      let client = try await WebSocketClient.connect(url: url, headers: headers, deadline: Self.connectTime, on: loop)
+      let client = try await WebSocketClient.connect(
+        url: url, headers: headers, deadline: Self.connectTime, on: loop)
       client.close()
       _ = try? await client.next(within: .milliseconds(200))
       return nil
