@@ -237,10 +237,3 @@ def serve(start, tmp_path: Path):
         return server.ready()
 
     return begin
-
-
-@pytest.fixture
-def deployed(start, tmp_path: Path) -> str:
-    """The URL of the stand-in for the orchestrator that is deployed today."""
-    child = start(Child, [sys.executable, str(HERE / "deployed_orchestrator.py"), "0"], tmp_path)
-    return child.first_line().removeprefix("listening on ")

@@ -110,13 +110,6 @@ def test_an_unknown_option_is_2():
     assert code == 2
 
 
-def test_the_deployed_orchestrator_fails_its_defects_and_nothing_else(deployed: str):
-    code, text = run("run", "--profile", "deployed", "--target", deployed)
-    assert code == 1, text
-    assert results(text, "FAIL") == DEFECTS
-    assert count(text, "passed") > 0
-
-
 def test_results_are_written(serve, tmp_path: Path):
     output = tmp_path / "results.json"
     code, text = run(

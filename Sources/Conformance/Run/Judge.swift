@@ -88,8 +88,11 @@ actor Judge {
       return (result(.notTestable, reason: "the target declares faults, but no mock is given (--mock)"), nil)
     }
     do throws(TargetProblem) {
+      // Before the start, so that a new process meets none of the rules of the case before, and
+      // behind it, for the old one may have called the mock until it ended.
       if let problem = await setUp(transcript) { return (result(.setupError, reason: problem), nil) }
-      try await target.prepare(fresh: transcript.isFresh, environment: transcript.environment)
+      let isNew = try await target.prepare(fresh: transcript.isFresh, environment: transcript.environment)
+      if isNew, let problem = await setUp(transcript) { return (result(.setupError, reason: problem), nil) }
     } catch {
       let problem = masked(error)
       let reason = ([problem.description] + problem.lines).joined(separator: "\n        ")

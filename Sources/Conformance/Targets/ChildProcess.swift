@@ -184,11 +184,20 @@ package final class Children: @unchecked Sendable {
   private var isOver = false
   private var all: [ChildProcess] = []
   private var folders: [URL] = []
+  private var ports: Set<UInt16> = []
 
   package init() {}
 
   /// A folder of theirs that goes with them.
   func own(_ folder: URL) { lock.withLock { folders.append(folder) } }
+
+  /// False if another child was given the port; a long run begins again before it has had them all.
+  func claim(_ port: UInt16) -> Bool {
+    lock.withLock {
+      if ports.count > 4096 { ports.removeAll() }
+      return ports.insert(port).inserted
+    }
+  }
 
   /// Starts a child and remembers it in one step: one that is started while `killAll` runs would
   /// be missed.

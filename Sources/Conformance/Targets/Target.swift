@@ -66,12 +66,16 @@ package actor Target: LiveTarget {
   }
 
   /// Makes the target fit for a case: the process that runs already, or a new one on new data.
-  package func prepare(fresh: Bool, environment: [(name: String, value: String)]) async throws(TargetProblem)
-  {
-    guard ownsProcess else { return }
+  ///
+  /// - Returns: whether the process is a new one.
+  @discardableResult
+  package func prepare(
+    fresh: Bool, environment: [(name: String, value: String)]
+  ) async throws(TargetProblem) -> Bool {
+    guard ownsProcess else { return false }
     let wanted = Dictionary(environment.map { ($0.name, $0.value) }) { _, last in last }
     let isAlive = process != nil && process?.ending == nil
-    if isAlive && !fresh && !isUsedUp && wanted == caseEnvironment { return }
+    if isAlive && !fresh && !isUsedUp && wanted == caseEnvironment { return false }
     await stop()
     caseEnvironment = wanted
     isUsedUp = fresh
@@ -84,16 +88,21 @@ package actor Target: LiveTarget {
     }
     port = try freePort()
     try await launch()
+    return true
   }
 
   /// The next case shall not meet what this one has left.
   package func spoil() { isUsedUp = true }
 
+  /// A port that no other target of this run has been given: until the process listens on it, the
+  /// system may give it away again.
   private func freePort() throws(TargetProblem) -> UInt16 {
     do throws(TransportError) {
-      let listener = try Listener(loop: loop, host: "127.0.0.1", port: 0)
-      defer { listener.close() }
-      return listener.port
+      while true {
+        let listener = try Listener(loop: loop, host: "127.0.0.1", port: 0)
+        defer { listener.close() }
+        if children.claim(listener.port) { return listener.port }
+      }
     } catch {
       throw TargetProblem(error.description)
     }
