@@ -99,6 +99,7 @@ struct Session {
     let result = await runner.run(cases)
     progress.finish()
     await stands.end()
+    children.killAll()
     return result
   }
 

@@ -199,6 +199,43 @@ struct ProgramTests {
     #expect(ended.errors.contains("1 case was not played"))
   }
 
+  @Test("3: TLS without openssl", arguments: ["run", "bench"])
+  func noOpenSSL(command: String) async throws {
+    let ended = try await Self.run(
+      [command, "--target", "wss://127.0.0.1:1"], environment: ["PATH": "/none"])
+    #expect(ended.code == 3)
+    #expect(
+      ended.errors == """
+        omni-conformance: TLS needs the program openssl, version 3 or newer (Debian: apt-get install openssl): \
+        cannot start openssl: no such program
+
+        """)
+  }
+
+  @Test("1: lists of known failures are read, kept to, and written")
+  func baselines() async throws {
+    let peer = try Peer(behaviour: { _, _ in [.text(#"{"jsonrpc":"2.0","id":1,"result":5}"#)] })
+    let good = try Peer()
+    let folder = try Self.fixtures(Self.ping)
+    defer { try? FileManager.default.removeItem(at: folder) }
+    let list = folder.appending(path: "known.txt").path
+    let judge = ["run", "--target", peer.url, "--fixtures", folder.path]
+    #expect(try await Self.run(judge + ["--write-baseline", list]).code == 1)
+    let known = try await Self.run(judge + ["--known-failing", list])
+    #expect(known.code == 0)
+    #expect(known.output.contains("EXPECTED FAILURE  t/case "))
+    let stale = try await Self.run(
+      ["run", "--target", good.url, "--fixtures", folder.path, "--known-failing", list])
+    #expect(stale.code == 1)
+    #expect(stale.output.contains("UNEXPECTED PASS  t/case "))
+    try Data("format: 1\ncases: [{case: t/gone, reason: old}]\n".utf8).write(to: URL(filePath: list))
+    let unmatched = try await Self.run(judge + ["--known-flaky", list])
+    #expect(unmatched.code == 1)
+    #expect(unmatched.errors.contains("\(list):2:16: there is no case t/gone"))
+    try Data("format: 1\ncases: [{case: t/case}]\n".utf8).write(to: URL(filePath: list))
+    #expect(try await Self.run(judge + ["--known-flaky", list]).code == 2)
+  }
+
   @Test("4: nothing is selected, or nothing is applicable")
   func nothing() async throws {
     let peer = try Peer()
