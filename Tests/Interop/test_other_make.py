@@ -27,7 +27,9 @@ WORDS = {
 }
 
 
-def test_another_make_passes_every_must(monkeypatch, tmp_path: Path):
+@pytest.mark.parametrize("manner", ["plain", "odd"])
+def test_another_make_passes_every_must(monkeypatch, tmp_path: Path, manner: str):
+    monkeypatch.setenv("OTHER_MANNER", manner)
     # `python3` of the target file is the one that has the packages.
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
     output = tmp_path / "results.json"

@@ -1,7 +1,7 @@
 """An orchestrator of another make, written from the specification alone.
 
 It shares no line with the reference server. A case that it fails is a case that asks for more than
-the specification says.
+the specification says. With OTHER_MANNER=odd it does the same in the least usual way that is allowed.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ def settings():
     return types.SimpleNamespace(
         host=get("OMNI_HOST", "127.0.0.1"), port=int(get("OMNI_PORT", "18765")),
         data=get("OMNI_DATA", "./data"), max_queued=int(get("OMNI_MAX_QUEUED", "100000")),
-        token=get("OMNI_TOKEN"), rate_limit=int(get("OMNI_RATE_LIMIT", "0")),
+        token=get("OMNI_TOKEN"), odd=get("OTHER_MANNER") == "odd", rate_limit=int(get("OMNI_RATE_LIMIT", "0")),
         threshold=int(get("OMNI_ROUTER_COMPLEXITY_THRESHOLD", "50")),
         litellm=get("LITELLM_URL", "http://127.0.0.1:4000"), litellm_key=get("LITELLM_API_KEY"),
         direct=get("DIRECT_API_URL", "https://api.anthropic.com"), backup_key=get("GITHUB_LITELLM_KEY"),
@@ -96,7 +96,7 @@ async def main():
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
 
     async def serve(socket):
-        await Connection(socket, handlers, chosen.rate_limit).serve()
+        await Connection(socket, handlers, chosen.rate_limit, chosen.odd).serve()
 
     listening = await server.serve(
         serve, chosen.host, chosen.port, compression=None, max_size=1 << 20, ping_interval=30,

@@ -15,7 +15,8 @@ def good_id(value):
 
 
 class Connection:
-    def __init__(self, socket, handlers, rate_limit):
+    def __init__(self, socket, handlers, rate_limit, odd):
+        self.odd = odd
         self.socket, self.handlers = socket, handlers
         self.rate_limit, self.second, self.in_second = rate_limit, 0, 0
         self.session = mcp.Session(handlers)
@@ -69,7 +70,17 @@ class Connection:
         return None
 
     async def send(self, answer):
-        await self.socket.send(dump(answer))
+        if not self.odd:
+            return await self.socket.send(dump(answer))
+        # All of this is allowed: a ping at any time, an answer in pieces, members nobody asked for.
+        await self.socket.ping()
+        for each in answer if isinstance(answer, list) else [answer]:
+            for value in (each.get("result"), each.get("error", {})):
+                if isinstance(value, dict) and value:
+                    value["x-other"] = {"note": "größe 🚀"}
+        text = dump(answer, odd=True)
+        middle = len(text) // 2
+        await self.socket.send([text[:middle], "", text[middle:]])
 
     async def undecided(self, refusal):
         if self.jsonrpc:

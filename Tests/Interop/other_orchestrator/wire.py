@@ -81,15 +81,18 @@ def parse(text):
     return value
 
 
-def dump(value):
-    """Like json.dumps, but a number that was read keeps its text."""
+def dump(value, odd=False):
+    """Like json.dumps, but a number that was read keeps its text. Odd is another text for the same
+    value: members the other way round, space between tokens, nothing but ASCII."""
     if isinstance(value, Number):
         return value.text
+    space = " \n\t" if odd else ""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{json.dumps(key)}:{dump(each)}" for key, each in value.items()) + "}"
+        items = [f"{json.dumps(key)}{space}:{space}{dump(each, odd)}" for key, each in value.items()]
+        return "{" + f"{space},".join(reversed(items) if odd else items) + space + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(dump, value)) + "]"
-    return json.dumps(value, ensure_ascii=False)
+        return f"[{space}" + f",{space}".join(dump(each, odd) for each in value) + "]"
+    return json.dumps(value, ensure_ascii=odd)
 
 
 TYPES = {
