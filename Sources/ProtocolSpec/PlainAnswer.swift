@@ -1,9 +1,9 @@
 package import JSON
 
 /// A success that is always the same but for the id: its text is made once, and an answer is three
-/// copies of bytes. There are a few for each process, whose texts live as long as it does.
+/// copies of bytes. Who makes one gives it back, so that nobody has to count references on the way.
 package struct PlainAnswer: @unchecked Sendable {
-  // Invariant: what the buffers point at is never changed and never given back.
+  // Invariant: what the buffers point at is never changed, and nobody uses it behind `deallocate`.
   /// The text before and behind the id.
   private let before: UnsafeRawBufferPointer
   private let behind: UnsafeRawBufferPointer
@@ -30,6 +30,11 @@ package struct PlainAnswer: @unchecked Sendable {
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: bytes.count, alignment: 1)
     memory.copyBytes(from: bytes)
     return UnsafeRawBufferPointer(memory)
+  }
+
+  /// Gives the memory back.
+  package func deallocate() {
+    for text in [before, behind, withoutID] { text.deallocate() }
   }
 
   /// Bytes of the answer to a request with the id `id`.

@@ -51,6 +51,8 @@ final class Service: Sendable {
   private static let pingMethod = ping.description
   let plain = PlainAnswers(ping: ping, result: pingResult)
 
+  deinit { plain.deallocate() }
+
   var phase: Phase {
     get { Phase(rawValue: phaseNumber.load(ordering: .relaxed)) ?? .starting }
     set { phaseNumber.store(newValue.rawValue, ordering: .relaxed) }

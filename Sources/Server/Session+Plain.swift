@@ -63,6 +63,11 @@ struct PlainAnswers: Sendable {
     jsonrpcPong = PlainAnswer(.jsonrpc, result: result(.jsonrpc))
   }
 
+  func deallocate() {
+    barePong.deallocate()
+    jsonrpcPong.deallocate()
+  }
+
   @inline(__always)
   func isPing(_ method: UnsafeRawBufferPointer) -> Bool { Self.isSame(method, ping) }
 

@@ -16,11 +16,11 @@ DEPTHS = (1, 16)
 SLOW = "5s"
 
 
-def bare(batch: int, seconds: float) -> dict:
+def bare(batch: int, seconds: float, unique: int = 1) -> dict:
     """The loop in C, on the same disk."""
     folder = fresh("commit")
     done = subprocess.run(
-        [WORK / "bin" / "commit", folder / "bare.db", str(batch), str(seconds)],
+        [WORK / "bin" / "commit", folder / "bare.db", str(batch), str(seconds), str(unique)],
         capture_output=True, text=True, timeout=seconds + DEADLINE,
     )
     shutil.rmtree(folder)
@@ -61,6 +61,7 @@ def store(programs, options) -> Part:
     part = Part("store", header=LOAD_HEADER)
     peers.compile_c("commit", "-lsqlite3")
     runs = {f"C, {batch} a commit": (bare, batch) for batch in BATCHES}
+    runs["C, 64 a commit, ids without an index"] = (lambda batch, s: bare(batch, s, unique=0), 64)
     for condition in ("slow", "gone"):
         for depth in DEPTHS:
             name = f"omni-server, upstream {condition}, {depth} in flight"
@@ -92,6 +93,8 @@ def judge(part: Part, samples: dict) -> None:
             continue
         case = name.partition(", ")[2]
         part.want(f"{case}: of C's 64 rows a commit", pairs(found, mark), percent, least=0.6)
+        own = samples["C, 64 a commit, ids without an index"]
+        part.want(f"{case}: of the same without an index of the ids", pairs(found, own), percent)
         theirs = samples.get(f"Python, {case.partition(', ')[2]}")
         if theirs:
             part.want(f"{case}: over Python", pairs(found, theirs), times, least=10)

@@ -98,6 +98,7 @@ struct EnvelopeScannerTests {
       var expected: [UInt8] = []
       Answer(dialect: dialect, id: id, outcome: .success(result)).write(to: &expected)
       let answer = PlainAnswer(dialect, result: result)
+      defer { answer.deallocate() }
       let output = (id.map(JSONWriter.bytes) ?? []).withUnsafeBytes { idText in
         let idText = id == nil ? nil : idText
         var output = [UInt8](repeating: 0, count: answer.count(id: idText))
