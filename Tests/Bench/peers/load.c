@@ -1,5 +1,5 @@
 /* The load generator: a closed loop, one thread, one recv and one send for each readable event. Prints
-   one line of JSON.   load PORT [--mode ping|create|status] [--connections N] [--in-flight D]
+   one line of JSON.   load PORT [--mode ping|params|create|status] [--connections N] [--in-flight D]
    [--seconds T] [--warmup T] [--idle K] [TASK-ID ...]
    `--idle K` first opens K connections that only answer pings, says so in a line of its own, and waits
    for a line on standard input before it goes on. */
@@ -86,6 +86,9 @@ static void build(char **ids, int count) {
     if (!strcmp(o.mode, "create"))
       snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"create_task\",\"params\":{"
         "\"description\":\"tell the people of the harbour when the next ship leaves\",\"wait\":false}}", id);
+    else if (!strcmp(o.mode, "params")) /* a ping that has to be parsed and validated as a whole */
+      snprintf(text, sizeof text,
+        "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"ping\",\"params\":{\"_meta\":{\"trace\":\"%08d\"}}}", id, id);
     else if (!strcmp(o.mode, "status"))
       snprintf(text, sizeof text, "{\"jsonrpc\":\"2.0\",\"id\":%d,\"method\":\"get_task_status\",\"params\":{"
         "\"task_id\":\"%s\"}}", id, ids[i % ring % count]);
@@ -214,7 +217,7 @@ int main(int argc, char **argv) {
     else if (!strcmp(name, "idle")) o.idle = atoi(value);
     else return fprintf(stderr, "load: there is no option --%s\n", name), 2;
   }
-  is_ping = !strcmp(o.mode, "ping");
+  is_ping = !strcmp(o.mode, "ping") || !strcmp(o.mode, "params");
   if (!strcmp(o.mode, "status") && i >= argc) return fprintf(stderr, "load: status needs a task\n"), 2;
   build(argv + i, argc - i);
   poll_fd = epoll_create1(0);
