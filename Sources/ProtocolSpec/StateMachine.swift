@@ -56,6 +56,13 @@ where State.RawValue == String {
   /// Whether the specification knows this transition.
   package func allows(_ from: State, _ to: State) -> Bool { allowed[from]?.contains(to) ?? false }
 
+  /// Every transition: `idle-dispatching`.
+  package var transitions: [String] {
+    State.allCases.flatMap { from in
+      State.allCases.filter { allows(from, $0) }.map { "\(from.rawValue)-\($0.rawValue)" }
+    }
+  }
+
   /// The states from which `state` can be reached in one step.
   package func sources(of state: State) -> [State] {
     State.allCases.filter { allows($0, state) }

@@ -47,6 +47,8 @@ package enum CoverTag: Sendable, Hashable, CustomStringConvertible {
   case task(String)
   case system(String)
   case fault(String)
+  /// Of a task or of the system: `idle-dispatching`.
+  case transition(String)
   case requirement(String)
 
   package var description: String {
@@ -56,6 +58,7 @@ package enum CoverTag: Sendable, Hashable, CustomStringConvertible {
     case .task(let name): "state:\(name)"
     case .system(let name): "system:\(name)"
     case .fault(let name): "fault:\(name)"
+    case .transition(let name): "transition:\(name)"
     case .requirement(let name): "req:\(name)"
     }
   }

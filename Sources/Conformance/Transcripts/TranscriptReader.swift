@@ -132,7 +132,7 @@ struct TranscriptReader {
   private func tag(_ node: YAMLNode) throws(SourceError) -> CoverTag {
     let text = try node.string()
     let parts = text.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-    let kinds = ["method", "error", "state", "system", "fault", "req"]
+    let kinds = ["method", "error", "state", "system", "fault", "transition", "req"]
     guard parts.count == 2, kinds.contains(parts[0]) else {
       throw node.error(unknown("cover tag", text, known: kinds.map { "\($0):NAME" }))
     }
@@ -149,6 +149,7 @@ struct TranscriptReader {
     case "state": return .task(try known(TaskState.allCases.map(\.rawValue)))
     case "system": return .system(try known(SystemState.allCases.map(\.rawValue)))
     case "fault": return .fault(try known(spec.faults.map(\.name)))
+    case "transition": return .transition(try known(spec.taskStates.transitions + spec.systemStates.transitions))
     default: return .requirement(try known(spec.requirements.keys.sorted()))
     }
   }
