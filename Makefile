@@ -15,7 +15,7 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit fuzz-short venv interop bench fuzz sanitize sanitize-address \
+.PHONY: help deps build demo test unit coverage fuzz-short venv interop bench fuzz sanitize sanitize-address \
   sanitize-thread lint release clean
 
 help: ## show this list
@@ -42,13 +42,16 @@ build: deps ## build the three programs
 demo: build ## start mock and server, judge the server, print the verdict
 	$(BIN)/omni-conformance demo
 
-test: unit fuzz-short interop ## everything: unit tests, corpora, a little fuzzing, real clients
+test: unit coverage fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
 
 # One test at a time: the corpora keep both threads of a small machine busy, and then time limits of
 # real sockets would pass in other tests.
 unit: deps ## unit tests and corpora
 	swift build --build-tests
 	swift test --skip-build --no-parallel
+
+coverage: build ## what of the specification no case shows
+	$(BIN)/omni-conformance coverage
 
 fuzz-short: deps
 	swift build --product omni-fuzz

@@ -30,10 +30,16 @@ struct CoverageEvidence {
     for face in faces {
       for rule in face.rules {
         guard let name = rule["fault"]?.string else { continue }
-        let isProbe = rule["on"]?.string?.hasPrefix("GET") ?? meetsBrainstem
-        let state: SystemState =
-          face.face == .litellm ? .normal : face.face == .direct && !isProbe ? .degraded : .brainstem
-        ids.insert("fault:\(name)/system:\(state.rawValue)")
+        var states: [SystemState] = [.brainstem]
+        if face.face == .litellm { states = [.normal] }
+        if face.face == .direct {
+          // What nobody listens for is refused to calls and, in brainstem, to probes.
+          let isProbe = rule["on"]?.string?.hasPrefix("GET")
+          states =
+            isProbe == true
+            ? [.brainstem] : isProbe == nil && meetsBrainstem ? [.degraded, .brainstem] : [.degraded]
+        }
+        for state in states { ids.insert("fault:\(name)/system:\(state.rawValue)") }
       }
     }
     return ids
@@ -56,7 +62,8 @@ private struct ErrorWalk {
       case .say(let matcher): said(matcher.source, on: name)
       case .raw(.text(let parts)): if let value = Self.value(parts) { said(value, on: name) }
       case .expect(let frame): answered(frame.matcher.source, on: name)
-      case .unordered(let frames): for expected in frames { answered(expected.frame.matcher.source, on: name) }
+      case .unordered(let frames):
+        for expected in frames { answered(expected.frame.matcher.source, on: name) }
       case .poll(let poll):
         said(poll.request.source, on: name)
         answered(poll.last?.matcher.source ?? JSONValue.object(JSONObject()), on: name)

@@ -8,6 +8,12 @@ package struct CoverageExclusion: Sendable {
   package let reason: String
   package let place: SourcePlace
 
+  package init(pattern: String, reason: String, place: SourcePlace) {
+    self.pattern = pattern
+    self.reason = reason
+    self.place = place
+  }
+
   /// Reads the list of a specification.
   package static func list(_ files: SpecFiles) throws(SourceError) -> [CoverageExclusion] {
     let node = try files.node("coverage.yaml")

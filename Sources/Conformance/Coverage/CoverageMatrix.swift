@@ -90,7 +90,8 @@ private struct CoverageDraft {
 
   mutating func sections(_ spec: Specification) -> [CoverageMatrix.Section] {
     [
-      requirements(spec), methods(spec), errors(spec), states(spec.taskStates, "state", "task-states", "tasks"),
+      requirements(spec), methods(spec), errors(spec),
+      states(spec.taskStates, "state", "task-states", "tasks"),
       states(spec.systemStates, "system", "system-states", "the system"), faults(spec),
     ]
   }
@@ -147,7 +148,7 @@ private struct CoverageDraft {
         cells.append(
           cell(
             id, row: state.rawValue, column: "to \(next.rawValue)",
-            remedy: "a case with covers: [\(id)], in which a client sees both ends"))
+            remedy: "a case with covers: [\(id)]"))
       }
     }
     return CoverageMatrix.Section(name: name, title: "States and transitions of \(whose)", cells: cells)
@@ -193,7 +194,8 @@ extension CoverageMatrix.Section {
 extension CoverageMatrix.Cell {
   fileprivate var document: JSONValue {
     var members = JSONObject([
-      ("id", .string(id)), ("row", .string(row)), ("column", .string(column)), ("mark", .string(mark.rawValue)),
+      ("id", .string(id)), ("row", .string(row)), ("column", .string(column)),
+      ("mark", .string(mark.rawValue)),
       ("cases", .array(cases.map(JSONValue.string))),
     ])
     members["level"] = level.map { .string($0.rawValue) }

@@ -12,14 +12,16 @@ extension CoverageMatrix {
       lines.append("\(section.title)\(gap)\(Self.counts(section))")
       for cell in section.cells where verbose || cell.mark == .missing {
         switch cell.mark {
-        case .covered: lines.append("  \(cell.id): \(cell.cases.count) (\(cell.cases.joined(separator: ", ")))")
+        case .covered:
+          lines.append("  \(cell.id): \(cell.cases.count) (\(cell.cases.joined(separator: ", ")))")
         case .excluded: lines.append("  \(cell.id): excluded, \(cell.reason ?? "")")
         case .missing: lines.append("  MISSING \(cell.id): needs \(cell.remedy)")
         }
       }
     }
     for entry in stale {
-      lines.append("  STALE \(entry.place.file):\(entry.place.line): \(entry.pattern) excludes nothing that is open")
+      lines.append(
+        "  STALE \(entry.place.file):\(entry.place.line): \(entry.pattern) excludes nothing that is open")
     }
     return lines.joined(separator: "\n") + "\n" + verdict + "\n"
   }
@@ -27,14 +29,16 @@ extension CoverageMatrix {
   /// `covered: 148 of 160, 12 excluded with a reason, by 240 cases`
   package var verdict: String {
     let total = Mark.allCases.reduce(0) { $0 + count($1) }
-    let counted = "\(count(.covered)) of \(total), \(count(.excluded)) excluded with a reason, by \(caseCount) cases"
+    let counted =
+      "\(count(.covered)) of \(total), \(count(.excluded)) excluded with a reason, by \(caseCount) cases"
     guard !isComplete else { return "covered: \(counted)" }
     return "not covered: \(missing.count) missing, \(stale.count) stale; covered \(counted)"
   }
 
   private static func counts(_ section: Section) -> String {
     let open = section.count(.missing)
-    return "\(section.count(.covered)) of \(section.cells.count) covered, \(section.count(.excluded)) excluded"
+    return
+      "\(section.count(.covered)) of \(section.cells.count) covered, \(section.count(.excluded)) excluded"
       + (open > 0 ? ", \(open) missing" : "")
   }
 

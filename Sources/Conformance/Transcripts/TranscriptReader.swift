@@ -149,7 +149,8 @@ struct TranscriptReader {
     case "state": return .task(try known(TaskState.allCases.map(\.rawValue)))
     case "system": return .system(try known(SystemState.allCases.map(\.rawValue)))
     case "fault": return .fault(try known(spec.faults.map(\.name)))
-    case "transition": return .transition(try known(spec.taskStates.transitions + spec.systemStates.transitions))
+    case "transition":
+      return .transition(try known(spec.taskStates.transitions + spec.systemStates.transitions))
     default: return .requirement(try known(spec.requirements.keys.sorted()))
     }
   }
