@@ -37,6 +37,20 @@ struct CaseSource {
     }.joined()
   }
 
+  /// Cases that stand in no file yet.
+  init(_ arguments: Arguments, spec: Specification, cases all: [TranscriptCase]) throws {
+    guard let profile = spec.profile(named: "reference") else {
+      throw UsageError(description: unknown("profile", "reference", known: spec.profiles.map(\.name)))
+    }
+    let selection = Selection(run: arguments.all("--run"), skip: arguments.all("--skip"))
+    unmatched = selection.run.filter { pattern in !all.contains { Selection.matches($0.id, pattern) } }
+    self.all = all
+    self.spec = spec
+    self.profile = profile
+    cases = all.filter(selection.includes)
+    flags = arguments["--spec"].map { " --spec \(shellQuoted($0))" } ?? ""
+  }
+
   /// Why what was asked for is not there; nil if all of it is.
   var nothingSelected: String? {
     if let pattern = unmatched.first {

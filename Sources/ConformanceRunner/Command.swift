@@ -38,7 +38,8 @@ extension Command {
 enum Commands {
   static var all: [any Command.Type] {
     [
-      DemoCommand.self, RunCommand.self, ListCommand.self, BenchCommand.self, CoverageCommand.self,
+      DemoCommand.self, RunCommand.self, ListCommand.self, BenchCommand.self, GenerateCommand.self,
+      CoverageCommand.self,
       EchoCommand.self,
     ]
   }

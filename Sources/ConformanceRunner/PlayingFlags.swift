@@ -15,8 +15,11 @@ struct PlayingFlags {
   let stopsEarly: Bool
   let baseline: Baseline
 
-  init(_ arguments: Arguments) throws {
-    seed = try Self.number(arguments, "--seed", UInt64.init, "a whole number") ?? .random(in: 1...999_999)
+  /// - Parameter defaultSeed: nil for one at random.
+  init(_ arguments: Arguments, defaultSeed: UInt64? = nil) throws {
+    seed =
+      try Self.number(arguments, "--seed", UInt64.init, "a whole number") ?? defaultSeed
+      ?? .random(in: 1...999_999)
     slack = try Self.number(arguments, "--slack", Double.init, "a number above 0") ?? 1
     guard slack > 0, slack.isFinite else { throw UsageError(description: "--slack needs a number above 0") }
     let level = arguments["--level"] ?? "should"

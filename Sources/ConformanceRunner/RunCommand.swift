@@ -46,13 +46,11 @@ struct RunCommand: Command {
 
   init(_ arguments: Arguments) { self.arguments = arguments }
 
-  func run() async throws -> Int32 {
-    let (description, rerun) = try target()
-    if description.needsMock && !arguments.has("--mock") {
-      throw UsageError(
-        description: "the target file names ${mock.…}, so --mock is needed: the program mock-litellm")
-    }
-    let session = try Session(arguments)
+  func run() async throws -> Int32 { try await play(try Session(arguments), as: Self.name) }
+
+  /// - Parameter command: whose name stands in the command that plays a case again.
+  func play(_ session: Session, as command: String) async throws -> Int32 {
+    let (description, rerun) = try target(command)
     if let code = session.nothingSelected() { return code }
     try session.openOutput()
     session.loop.start()
@@ -70,7 +68,17 @@ struct RunCommand: Command {
     return try session.conclude(result)
   }
 
-  private func target() throws -> (TargetDescription, rerun: String) {
+  /// What the flags say of the target, and the command line so far.
+  func target(_ command: String) throws -> (TargetDescription, rerun: String) {
+    let (description, rerun) = try described(command)
+    if description.needsMock && !arguments.has("--mock") {
+      throw UsageError(
+        description: "the target file names ${mock.…}, so --mock is needed: the program mock-litellm")
+    }
+    return (description, rerun)
+  }
+
+  private func described(_ command: String) throws -> (TargetDescription, rerun: String) {
     let mock = ["--mock", "--ca-file"].compactMap { name in
       arguments[name].map { " \(name) \(shellQuoted($0))" }
     }.joined()
@@ -81,9 +89,9 @@ struct RunCommand: Command {
       } catch {
         throw UsageError(description: "--target \(error)")
       }
-      return (TargetDescription(url: url), "run --target \(shellQuoted(url))\(mock)")
+      return (TargetDescription(url: url), "\(command) --target \(shellQuoted(url))\(mock)")
     case (nil, let file?):
-      return (try TargetDescription(file: file), "run --target-file \(shellQuoted(file))\(mock)")
+      return (try TargetDescription(file: file), "\(command) --target-file \(shellQuoted(file))\(mock)")
     case (nil, nil):
       throw UsageError(
         description:
@@ -92,7 +100,7 @@ struct RunCommand: Command {
     }
   }
 
-  private func mock(_ session: Session, _ description: TargetDescription) async throws(TargetProblem)
+  func mock(_ session: Session, _ description: TargetDescription) async throws(TargetProblem)
     -> MockSource
   {
     guard let given = arguments["--mock"] else { return .none }

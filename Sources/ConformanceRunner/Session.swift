@@ -13,16 +13,21 @@ struct Session {
   let source: CaseSource
   let children = Children()
   let loop: EventLoop
-  private let flags: PlayingFlags
+  let flags: PlayingFlags
   private let output: String?
   private let newBaseline: String?
   private let roots: String?
 
   init(_ arguments: Arguments) throws {
+    try self.init(arguments, source: CaseSource(arguments), flags: PlayingFlags(arguments), output: "--output")
+  }
+
+  /// - Parameter output: the flag that names the file of the results.
+  init(_ arguments: Arguments, source: CaseSource, flags: PlayingFlags, output: String) throws {
     self.arguments = arguments
-    source = try CaseSource(arguments)
-    flags = try PlayingFlags(arguments)
-    output = arguments["--output"]
+    self.source = source
+    self.flags = flags
+    self.output = arguments[output]
     newBaseline = arguments["--write-baseline"]
     roots = try CommonFlags.roots(arguments)
     loop = try EventLoop(name: "conformance")
@@ -74,13 +79,7 @@ struct Session {
   ) async throws(TargetProblem) -> RunResult {
     let cases = cases
     let count = min(cases.count, Stands.count(description, mock, wanted: flags.wantedJobs))
-    let tunnel = try await tunnel(to: description.url, inherited)
-    var stands = Stands()
-    for _ in 0..<count {
-      try await stands.add(
-        description, mock, specification: arguments["--spec"], loop: loop, children: children,
-        environment: inherited, tunnel: tunnel)
-    }
+    let stands = try await stands(count, description, mock, inherited)
     let info = RunInfo(
       version: kitVersion, revision: source.spec.overview.revision, profile: source.profile.name,
       target: description.name, seed: flags.seed, slack: flags.slack,
@@ -103,6 +102,20 @@ struct Session {
     return result
   }
 
+  /// - Parameter count: how many are wanted; `Stands.count` says how many can be.
+  func stands(
+    _ count: Int, _ description: TargetDescription, _ mock: MockSource, _ inherited: [String: String]
+  ) async throws(TargetProblem) -> Stands {
+    let tunnel = try await tunnel(to: description.url, inherited)
+    var stands = Stands()
+    for _ in 0..<count {
+      try await stands.add(
+        description, mock, specification: arguments["--spec"], loop: loop, children: children,
+        environment: inherited, tunnel: tunnel)
+    }
+    return stands
+  }
+
   /// The way to an endpoint that speaks TLS; nil where none is needed.
   private func tunnel(to text: String, _ environment: [String: String]) async throws(TargetProblem)
     -> TLSTunnel?
@@ -112,7 +125,7 @@ struct Session {
       to: url, roots: roots, loop: loop, children: children, environment: environment)
   }
 
-  private func settings(_ cases: [TranscriptCase]) -> PlaySettings {
+  func settings(_ cases: [TranscriptCase]) -> PlaySettings {
     let environment = ProcessInfo.processInfo.environment
     let secretNames = ["LITELLM_API_KEY", "GITHUB_LITELLM_KEY", "OMNI_TOKEN"] + cases.flatMap(\.secrets)
     return PlaySettings(
