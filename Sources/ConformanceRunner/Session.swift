@@ -19,7 +19,8 @@ struct Session {
   private let roots: String?
 
   init(_ arguments: Arguments) throws {
-    try self.init(arguments, source: CaseSource(arguments), flags: PlayingFlags(arguments), output: "--output")
+    try self.init(
+      arguments, source: CaseSource(arguments), flags: PlayingFlags(arguments), output: "--output")
   }
 
   /// - Parameter output: the flag that names the file of the results.

@@ -120,12 +120,13 @@ struct SchemaProbes {
     for name in schema["required"]?.array ?? [] {
       guard let name = name.string, var rest = base.object else { continue }
       rest[name] = nil
-      try_(path + [name], "required", [(whole(Spoken(.object(rest))), "\(name) is absent")])
+      attempt(path + [name], "required", [(whole(Spoken(.object(rest))), "\(name) is absent")])
     }
     if schema["type"] == "object" {
       var more = base.object ?? JSONObject()
       more["no_such_member"] = ["a": [1, .null, "x"]]
-      try_(path, "unknown members", [(whole(Spoken(.object(more))), "a member that nobody knows is ignored")])
+      let probe = (whole(Spoken(.object(more))), "a member that nobody knows is ignored")
+      attempt(path, "unknown members", [probe])
     }
     for (name, member) in schema["properties"]?.object ?? JSONObject() {
       walk(member, at: path + [name]) { whole(Self.placed($0, name, in: base, said: base)) }
@@ -135,7 +136,7 @@ struct SchemaProbes {
     }
   }
 
-  private mutating func try_(_ path: [String], _ keyword: String, _ list: [(Spoken, String)]) {
+  private mutating func attempt(_ path: [String], _ keyword: String, _ list: [(Spoken, String)]) {
     // What must be refused and what must be served are two cases, so that one failure tells one thing.
     var served = ProbeGroup(path: path, keyword: keyword, probes: [])
     var refused = served
@@ -177,12 +178,12 @@ struct SchemaProbes {
       let others: [JSONValue] = [
         .string(first.uppercased()), .string(first + " "), .string(" " + first), .string(first + "\u{0}"),
       ]
-      try_(
+      attempt(
         path, "enum",
         (choices + others + values).map { (whole(Spoken($0)), "\(name): \(FlowText.text($0))") })
     } else if let type = schema["type"]?.string {
       let wrong = values.filter { !Self.isOf(type, $0) }
-      try_(path, "type", wrong.map { (whole(Spoken($0)), "\(name): \(FlowText.text($0))") })
+      attempt(path, "type", wrong.map { (whole(Spoken($0)), "\(name): \(FlowText.text($0))") })
     }
   }
 
@@ -201,7 +202,8 @@ struct SchemaProbes {
     let letters = [("x", "of ASCII"), ("🚀", "of four bytes each"), ("e\u{301}", "with combining marks")]
     if let least = schema["minLength"]?.int {
       let short = least > 0 ? [(whole(Spoken(repeating: "x", times: least - 1)), "one too short")] : []
-      try_(path, "minLength", short + [(whole(Spoken(repeating: "x", times: least)), "as short as may be")])
+      let shortest = (whole(Spoken(repeating: "x", times: least)), "as short as may be")
+      attempt(path, "minLength", short + [shortest])
     }
     if let most = schema["maxLength"]?.int {
       var list: [(Spoken, String)] = []
@@ -212,17 +214,17 @@ struct SchemaProbes {
         let more = most / size + 1
         list.append((whole(Spoken(repeating: letter, times: more)), "\(more * size) scalars \(what)"))
       }
-      try_(path, "maxLength", list)
+      attempt(path, "maxLength", list)
     }
     if schema["pattern"] != nil {
       let texts = [" ", "\t", "\n", "\r\n", " \t \n", "a", " a", "a\n", "0"]
-      try_(path, "pattern", texts.map { (whole(Spoken(.string($0))), FlowText.text(.string($0))) })
+      attempt(path, "pattern", texts.map { (whole(Spoken(.string($0))), FlowText.text(.string($0))) })
     }
     let item = Spoken(Self.sample(schema["items"] ?? .object(JSONObject())))
     for (keyword, off) in [("minItems", -1), ("maxItems", 1)] {
       guard let limit = schema[keyword]?.int else { continue }
       let counts = [limit, limit + off].filter { $0 >= 0 }
-      try_(path, keyword, counts.map { (whole(Spoken(item, count: $0)), "\($0) elements") })
+      attempt(path, keyword, counts.map { (whole(Spoken(item, count: $0)), "\($0) elements") })
     }
   }
 
@@ -232,16 +234,16 @@ struct SchemaProbes {
       (whole(Spoken(.number(JSONNumber(checked: text)))), "\(path.last ?? ""): \(text)")
     }
     if let least = schema["minimum"]?.int {
-      try_(
+      attempt(
         path, "minimum",
         ["\(least)", "\(least).0", "\(least)e0", "\(least - 1)", "-0", "-1", "-99999999999999999999"].map(
           spoken))
     }
     if let most = schema["maximum"]?.int {
-      try_(
+      attempt(
         path, "maximum",
         ["\(most)", "\(most).00", "\(most + 1)", "1e2", "99999999999999999999", "1e30"].map(spoken))
     }
-    try_(path, "type", ["1.5", "0.1e1", "1e-1", "-0.5"].map(spoken))
+    attempt(path, "type", ["1.5", "0.1e1", "1e-1", "-0.5"].map(spoken))
   }
 }

@@ -18,7 +18,7 @@ enum Outcome {
   case result(JSONValue)
   /// `invalid_params` at any of these places.
   case invalid([Violation])
-  case error(ErrorName)
+  case error(ErrorName, text: JSONValue? = nil)
 }
 
 /// Where params do not fit, and which keyword says so.
@@ -94,7 +94,8 @@ struct Script {
 
   // MARK: Answers
 
-  private func body(_ outcome: Outcome) -> (key: String, value: JSONValue) {
+  /// The member of an answer that says how it went.
+  func body(_ outcome: Outcome) -> (key: String, value: JSONValue) {
     switch outcome {
     case .result(let result):
       return ("result", speech.isTools ? ["isError": false, "structuredContent": result] : result)
@@ -108,9 +109,9 @@ struct Script {
         "data": Self.data(violations, below: speech == .mcpBefore ? ["arguments"] : []),
       ]
       return ("error", error)
-    case .error(let name):
+    case .error(let name, let text):
       if speech.isTools { return ("result", ["isError": true]) }
-      let text: JSONValue = ["$spec": .string("\(name.rawValue).text")]
+      let text = text ?? ["$spec": .string("\(name.rawValue).text")]
       if speech == .bare {
         return name == .taskNotFound ? ("result", ["error": text]) : ("error", text)
       }

@@ -227,7 +227,7 @@ extension Player {
   /// Everything sent before this ping has been answered when its pong is there, so a frame that
   /// comes first is one that nobody declared.
   func barrier(_ name: String) async throws(Halt) {
-    guard let place = connections.firstIndex(where: { $0.name == name }) else { return }
+    guard let place = connections.lastIndex(where: { $0.name == name }) else { return }
     let mark = Array("barrier \(bindings.nextNumber())".utf8)
     connections[place].client.ping(mark)
     log.add(.toServer, "(ping) \(mark.shown)", on: name)

@@ -25,7 +25,9 @@ extension Player {
   }
 
   /// Calls may still be under way, so what is not there yet gets until `within`.
-  func observe(_ faces: [ObservedFace], within limit: Duration) async throws(Halt) {
+  func observe(
+    _ faces: [ObservedFace], within limit: Duration, every pause: Duration = .milliseconds(10)
+  ) async throws(Halt) {
     let deadline = ContinuousClock.now + limit
     while true {
       let calls = try await journal().calls
@@ -43,7 +45,7 @@ extension Player {
         }
         throw failure("the backend did not observe what was expected", differences, at: expectation.place)
       }
-      try? await Task.sleep(for: .milliseconds(10))
+      try? await Task.sleep(for: pause)
     }
   }
 

@@ -124,7 +124,7 @@ package actor Player {
   }
 
   /// What holds behind the last step: no frame that nobody declared, and the calls of the mock.
-  private func finish() async throws(Halt) {
+  func finish() async throws(Halt) {
     for connection in connections where !connection.isFromBeforeRestart && connection.ending == nil {
       step = barrierStep(connection.name)
       try await barrier(connection.name)
@@ -191,7 +191,7 @@ package actor Player {
   }
 
   /// Reads what has arrived by now, so that the log of a failure is complete.
-  private func drain() async {
+  func drain() async {
     for connection in connections where connection.ending == nil {
       for _ in 0..<20 {
         guard let received = (try? await connection.client.next(within: .zero)) ?? nil else { break }
@@ -200,7 +200,7 @@ package actor Player {
     }
   }
 
-  private func hangUp() async {
+  func hangUp() async {
     for connection in connections where connection.ending == nil && !connection.isFromBeforeRestart {
       connection.client.close(code: 1000)
     }

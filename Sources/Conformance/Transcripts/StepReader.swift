@@ -97,7 +97,7 @@ struct StepReader {
     return dialect == .jsonrpc ? Self.versioned(matcher) : matcher
   }
 
-  private static func versioned(_ matcher: Matcher) -> Matcher {
+  static func versioned(_ matcher: Matcher) -> Matcher {
     switch matcher.rule {
     case .array(let elements):
       return Matcher(
