@@ -173,6 +173,7 @@ package struct SequenceCampaign {
   private static let shell = TranscriptCase(
     suite: "sequences", name: "sequence", title: "a random sequence",
     place: SourcePlace(file: "sequence", line: 1, column: 1), covers: [], level: .must, play: .client,
-    dialect: .jsonrpc, isFresh: false, isAlone: false, needs: [], environment: [], arm: [], steps: [], observe: [],
+    dialect: .jsonrpc, isFresh: false, isAlone: false, needs: [], environment: [], arm: [], steps: [],
+    observe: [],
     secrets: [])
 }
