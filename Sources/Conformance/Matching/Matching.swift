@@ -70,7 +70,8 @@ extension Matcher {
         let differences = holds(check, value, path, &bindings)
         guard differences.isEmpty else { return differences }
       }
-      guard let value else { return isAbsent ? [] : [difference(path, nil)] }
+      // Only a check that allows absence has let it pass.
+      guard let value else { return checks.isEmpty ? [difference(path, nil)] : [] }
       if let capture { bindings.captures[capture] = value }
       return []
     }
@@ -87,9 +88,13 @@ extension Matcher {
   ) -> [Difference] {
     let plain = [difference(path, value)]
     if case .absent(let expected) = check { return expected == (value == nil) ? [] : plain }
+    if case .oneOf(let matchers) = check {
+      for matcher in matchers where matcher.match(value, at: path, &bindings).isEmpty { return [] }
+      return plain
+    }
     guard let value else { return plain }
     switch check {
-    case .absent: return []
+    case .absent, .oneOf: return []
     case .schema(let schema):
       return schema.validate(value).map { violation in
         let place = JSONPointer(tokens: path.tokens + violation.instance.tokens)
@@ -97,9 +102,6 @@ extension Matcher {
           place, expected: "\(FlowText.text(source)) # \(violation.message)",
           got: value[violation.instance])
       }
-    case .oneOf(let matchers):
-      for matcher in matchers where matcher.match(value, at: path, &bindings).isEmpty { return [] }
-      return plain
     case .contains(let matcher):
       return contains(matcher, value, path, &bindings) ? [] : plain
     case .length(let matcher):
