@@ -110,8 +110,13 @@ package final class EventLoop: @unchecked Sendable {
   /// Ends the loop: jobs already submitted run, sockets close, timers are dropped. Waits for that
   /// unless called on the loop itself.
   package func stop() {
+    // Nobody will run these, and they may hold this loop; they go when the lock is given back.
+    var dropped: [@Sendable () -> Void] = []
     let waits = lock.withLock {
-      if phase == .idle { phase = .ended }
+      if phase == .idle {
+        phase = .ended
+        swap(&jobs, &dropped)
+      }
       if phase == .running { phase = .stopping }
       return phase == .stopping
     }

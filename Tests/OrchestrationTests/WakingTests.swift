@@ -15,6 +15,8 @@ struct WakingTests {
   let folder = URL.temporaryDirectory.appending(path: "waking-\(UUID().uuidString)")
   let store: TaskStore
   let desk = CreationDesk()
+  /// Never started: nobody is called.
+  let loop: EventLoop
   let orchestrator: Orchestrator
 
   init() async throws {
@@ -23,7 +25,8 @@ struct WakingTests {
     store = try TaskStore(
       path: folder.appending(path: "omni.db").path, spec: spec, maxUnfinished: 100,
       committed: desk.flush)
-    let client = HTTPClient(loop: try EventLoop(name: "unused"))
+    loop = try EventLoop(name: "unused")
+    let client = HTTPClient(loop: loop)
     orchestrator = Orchestrator(
       spec: spec, settings: settings, store: store, readers: try LoopReaders(store, loops: []), desk: desk,
       upstreams: Upstreams(settings: settings, spec: spec, client: client),
@@ -222,7 +225,10 @@ extension WakingTests {
     return task.id
   }
 
-  func remove() { try? FileManager.default.removeItem(at: folder) }
+  func remove() {
+    loop.stop()
+    try? FileManager.default.removeItem(at: folder)
+  }
 }
 
 extension Orchestrator {
