@@ -30,6 +30,7 @@ extension Matcher {
   private static func value(
     for checks: [Check], _ bindings: inout Bindings
   ) throws(GenerationError) -> JSONValue? {
+    for case .said(let matcher) in checks { return try matcher.generate(&bindings) }
     // The most telling check decides; the others only narrow what a server may answer.
     for check in checks {
       switch check {
@@ -47,6 +48,8 @@ extension Matcher {
       case .next: return .int(bindings.nextNumber())
       case .repeated(let text, let times): return .string(String(repeating: text, count: times))
       case .code(let code): return .int(code)
+      case .json(let matcher): return .string(JSONWriter.text(try matcher.generate(&bindings) ?? .null))
+      case .joined(let parts): return .string(try JoinedText.spoken(parts, &bindings))
       case .text(let template): if let text = template.literal { return .string(text) }
       case .oneOf(let matchers):
         guard let matcher = matchers.randomElement(using: &bindings.random) else { return nil }
@@ -107,13 +110,17 @@ extension Matcher {
     case .exactly: return nil
     case .object(let members): return members.lazy.compactMap { $0.matcher.firstUnspeakable() }.first
     case .array(let elements): return elements.lazy.compactMap { $0.firstUnspeakable() }.first
-    case .all(let checks, _): return checks.contains(where: Self.isSpeakable) ? nil : self
+    case .all(let checks, _):
+      if checks.contains(where: { if case .said = $0 { true } else { false } }) { return nil }
+      return checks.contains(where: Self.isSpeakable) ? nil : self
     }
   }
 
   private static func isSpeakable(_ check: Check) -> Bool {
     switch check {
-    case .type, .reference, .secret, .next, .repeated, .code, .absent(true): true
+    case .type, .reference, .secret, .next, .repeated, .code, .absent(true), .said: true
+    case .json(let matcher): matcher.firstUnspeakable() == nil
+    case .joined(let parts): parts.allSatisfy { $0.firstUnspeakable() == nil }
     case .between(let low, let high): low.int != nil && high.int != nil
     case .text(let template): template.literal != nil
     case .oneOf(let matchers): matchers.allSatisfy { $0.firstUnspeakable() == nil }

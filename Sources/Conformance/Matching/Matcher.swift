@@ -37,6 +37,12 @@ package struct Matcher: Sendable {
     case secret(String)
     case next
     case repeated(String, times: Int)
+    /// A text that is JSON, and what that must be.
+    case json(Matcher)
+    /// A text of these parts, one behind the other.
+    case joined([Matcher])
+    /// What is spoken here; anything matches.
+    case said(Matcher)
   }
 
   package let place: SourcePlace

@@ -14,7 +14,7 @@ package struct MatcherReader {
 
   private static let keys = [
     "$type", "$regex", "$oneOf", "$between", "$absent", "$contains", "$length", "$schema", "$spec", "$as",
-    "$ref", "$next", "$secret", "$repeat",
+    "$ref", "$next", "$secret", "$repeat", "$json", "$join", "$say", "$exactly",
   ]
 
   package init(spec: Specification, dialect: TranscriptDialect) {
@@ -47,6 +47,10 @@ package struct MatcherReader {
 
   private mutating func special(_ node: YAMLNode) throws(SourceError) -> Matcher {
     try node.checkKeys(Self.keys + (node["$repeat"] == nil ? [] : ["times"]))
+    if let value = node["$exactly"] {
+      guard node.entries?.count == 1 else { throw value.error("$exactly stands alone") }
+      return Matcher(place: node.place, source: value.json, rule: .exactly)
+    }
     var checks: [Matcher.Check] = []
     var capture: String?
     for entry in try node.mapping() {
@@ -85,6 +89,14 @@ package struct MatcherReader {
     case "$next":
       _ = try value.string(among: ["int"], what: "generator")
       return .next
+    case "$json": return .json(try matcher(value))
+    case "$join": return .joined(try joined(value))
+    case "$say":
+      let said = try matcher(value)
+      if let bad = said.firstUnspeakable() {
+        throw value.error("\(FlowText.text(bad.source)) gives no value to say", at: bad.place)
+      }
+      return .said(said)
     default:
       let times = try node.required("times")
       let count = try times.int()
@@ -98,6 +110,15 @@ package struct MatcherReader {
       }
       return .repeated(text, times: count)
     }
+  }
+
+  /// Two parts of any length side by side could be told apart in more than one way.
+  private mutating func joined(_ node: YAMLNode) throws(SourceError) -> [Matcher] {
+    let parts = try matchers(node.sequence())
+    for (part, next) in zip(parts, parts.dropFirst()) where !part.isFixedText && !next.isFixedText {
+      throw node.error("a text or a $ref must stand between two parts of any length", at: next.place)
+    }
+    return parts
   }
 
   /// A number is also how long a text is made that is spoken.

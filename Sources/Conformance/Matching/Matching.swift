@@ -112,6 +112,11 @@ extension Matcher {
           path, expected: FlowText.text(source),
           gotText: "length \(length) \(FlowText.text(value, limit: 80))")
       ]
+    case .json(let matcher):
+      guard let inner = value.string.flatMap({ try? JSONParser.parse($0) }) else { return plain }
+      return matcher.match(inner, at: path, &bindings)
+    case .joined(let parts):
+      return value.string.map { JoinedText.matches($0, parts, &bindings) } ?? false ? [] : plain
     case .reference(let name):
       guard let captured = bindings.captures[name] else { return plain }
       guard captured != value else { return [] }

@@ -12,13 +12,14 @@ extension Player {
     connections.removeAll { $0.name == name }
     let url = Self.origin(of: await target.url) + connect.path
     let headers = try spoken(connect.headers)
-    let offered =
-      connect.subprotocols.isEmpty ? "" : " offering \(connect.subprotocols.joined(separator: ", "))"
+    var subprotocols: [String] = []
+    for offer in connect.offers { subprotocols.append(try value(of: offer).string ?? "") }
+    let offered = subprotocols.isEmpty ? "" : " offering \(subprotocols.joined(separator: ", "))"
     log.add(.toServer, "(upgrade \(connect.path)\(offered)\(Self.shown(headers)))", on: name)
     let client: WebSocketClient
     do throws(WebSocketClientError) {
       client = try await WebSocketClient.connect(
-        url: url, subprotocols: connect.subprotocols, headers: headers, deadline: limit,
+        url: url, subprotocols: subprotocols, headers: headers, deadline: limit,
         options: Self.options,
         on: loop)
     } catch {

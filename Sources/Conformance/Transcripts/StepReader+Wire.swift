@@ -101,8 +101,22 @@ extension StepReader {
         headers: try expectedHeaders(accepted?["headers"]))
     }
     return Connect(
-      path: try path(node["path"]), subprotocols: try node["subprotocols"]?.strings() ?? [], headers: headers,
+      path: try path(node["path"]), offers: try offers(node["subprotocols"]), headers: headers,
       outcome: outcome)
+  }
+
+  /// Texts, or what gives one: `{$join: [mcp.auth., {$secret: OMNI_TOKEN}]}`.
+  private mutating func offers(_ node: YAMLNode?) throws(SourceError) -> [Matcher] {
+    var offers: [Matcher] = []
+    for element in try node?.sequence() ?? [] {
+      let offer = element.entries == nil ? try text(element) : try matchers.matcher(element)
+      if let bad = offer.firstUnspeakable() {
+        throw element.error("\(FlowText.text(bad.source)) matches but gives no value to send")
+      }
+      if element.entries == nil { _ = try element.string() }
+      offers.append(offer)
+    }
+    return offers
   }
 
   private func path(_ node: YAMLNode?) throws(SourceError) -> String {

@@ -179,9 +179,13 @@ package struct Poll: Sendable {
 
 package struct Connect: Sendable {
   package let path: String
-  package let subprotocols: [String]
+  /// The subprotocols that are offered; one may hold a secret.
+  package let offers: [Matcher]
   package let headers: [(name: String, value: Matcher)]
   package let outcome: ConnectOutcome
+
+  /// Those that are written as they are.
+  package var subprotocols: [String] { offers.compactMap(\.source.string) }
 }
 
 package enum ConnectOutcome: Sendable {

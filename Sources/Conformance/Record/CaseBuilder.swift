@@ -1,0 +1,263 @@
+internal import JSON
+internal import ProtocolSpec
+internal import Wire
+
+/// One thing of a recording that becomes a step, or part of one.
+struct RecordedItem {
+  enum Kind {
+    case client(JSONValue)
+    case server(JSONValue)
+    /// Of the client, and no JSON that can be written as such.
+    case unreadable(step: JSONObject)
+    case step(JSONObject)
+    case poll(RecordedPoll)
+  }
+
+  let connection: String
+  let at: Duration
+  let number: Int
+  let kind: Kind
+}
+
+/// Makes one case of a transcript.
+struct CaseBuilder {
+  private let entries: [Recording.Entry]
+  private let spec: Specification
+  private let options: RecordingOptions
+  private let secrets: NamedSecrets
+  private(set) var remarks: [String] = []
+  private var names: [Int: String] = [:]
+
+  static let usualWithin = Duration.seconds(2)
+  /// Deeper values are written as text: those around them count for the reader's limit too.
+  private static let deepest = 40
+  private static let longestRaw = 64 << 10
+
+  init(
+    _ entries: [Recording.Entry], spec: Specification, options: RecordingOptions, secrets: NamedSecrets
+  ) {
+    self.entries = entries
+    self.spec = spec
+    self.options = options
+    self.secrets = secrets
+  }
+
+  /// The case; nil if nothing was said.
+  mutating func made(id: String) throws(RecordingProblem) -> JSONValue? {
+    let items = try self.items()
+    guard !items.isEmpty else { return nil }
+    let dialect = Self.dialect(of: items)
+    let frames = RecordedFrames(
+      spec: spec, dialect: dialect, isExact: options.isExact,
+      values: RecordedValues(secrets: secrets, reused: Self.reused(items)))
+    var steps = StepMaker(frames: frames, spec: spec, keepsTiming: options.keepsTiming)
+    try steps.make(RecordedPoll.folded(items, spec))
+    var covers = steps.frames.covers
+    if covers.isEmpty { covers = ["req:wire.paths"] }
+    var members = JSONObject([("id", .string(id)), ("title", .string(Self.title(items)))])
+    members["covers"] = .array(covers.map(JSONValue.string))
+    members["dialect"] = .string(dialect.rawValue)
+    members["steps"] = .array(steps.steps.map(JSONValue.object))
+    return .object(members)
+  }
+
+  private static func title(_ items: [RecordedItem]) -> String {
+    var methods: [String] = []
+    for item in items {
+      guard case .client(let frame) = item.kind, let method = frame["method"]?.string else { continue }
+      let tool = method == MCPMethod.toolsCall.rawValue ? frame["params"]?["name"]?.string : nil
+      let name = tool ?? method
+      let isShort = name.utf8.count <= 40 && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
+      if isShort, !methods.contains(name) { methods.append(name) }
+    }
+    guard !methods.isEmpty else { return "A recorded session." }
+    return
+      "A recorded session: \(methods.prefix(8).joined(separator: ", "))\(methods.count > 8 ? " and more" : "")."
+  }
+
+  /// All JSON-RPC, all bare, or messages as they stand.
+  private static func dialect(of items: [RecordedItem]) -> TranscriptDialect {
+    var versions: Set<Bool> = []
+    for item in items {
+      let frame: JSONValue
+      switch item.kind {
+      case .client(let value), .server(let value): frame = value
+      default: continue
+      }
+      for element in frame.array ?? [frame] where element.object != nil {
+        versions.insert(element["jsonrpc"] == "2.0")
+      }
+    }
+    return versions == [true] ? .jsonrpc : versions == [false] ? .bare : .raw
+  }
+
+  /// Opaque texts that the server gave and the client said later.
+  private static func reused(_ items: [RecordedItem]) -> Set<String> {
+    var given: Set<String> = []
+    var reused: Set<String> = []
+    for item in items {
+      switch item.kind {
+      case .server(let frame): given.formUnion(frame.texts)
+      case .client(let frame): reused.formUnion(handles(frame).filter(given.contains))
+      default: continue
+      }
+    }
+    return reused
+  }
+
+  /// What a client hands back: `task_id`, `cursor`, `subscription_id`.
+  private static func handles(_ value: JSONValue, key: String = "") -> [String] {
+    switch value {
+    case .string(let text):
+      key == "cursor" || key.hasSuffix("_id") || key.hasSuffix("Id") ? [text] : []
+    case .array(let elements): elements.flatMap { handles($0, key: key) }
+    case .object(let object): object.flatMap { handles($0.value, key: $0.key) }
+    default: []
+    }
+  }
+
+  // MARK: Items
+
+  private mutating func items() throws(RecordingProblem) -> [RecordedItem] {
+    var items: [RecordedItem] = []
+    var ends: [Int: ConnectionEnd] = [:]
+    var counts: [Int: Int] = [:]
+    let talking = Set(
+      entries.lazy.filter { if case .message = $0.event { true } else { false } }.map(\.connection))
+    for entry in entries {
+      let name = name(of: entry.connection)
+      counts[entry.connection, default: 0] += 1
+      let kind: RecordedItem.Kind?
+      switch entry.event {
+      case .opened(let request, let response):
+        let handshake = RecordedHandshake(secrets: secrets)
+        kind = try handshake.accepted(request, response, isSilent: !talking.contains(entry.connection))
+          .map(RecordedItem.Kind.step)
+      case .answered(let request, let body, let response):
+        kind = .step(try RecordedHandshake(secrets: secrets).answered(request, body, response))
+      case .message(let content, let direction, let wire):
+        guard ends[entry.connection]?.isOver != true else { continue }
+        kind = self.kind(content, direction, wire, &ends[entry.connection, default: ConnectionEnd()], name)
+      case .ended(let direction):
+        kind = ends[entry.connection, default: ConnectionEnd()].streamEnded(direction).map(
+          RecordedItem.Kind.step)
+      }
+      guard let kind else { continue }
+      let number = counts[entry.connection] ?? 0
+      items.append(RecordedItem(connection: name, at: entry.at, number: number, kind: kind))
+    }
+    return items
+  }
+
+  private mutating func name(of connection: Int) -> String {
+    if let name = names[connection] { return name }
+    let count = names.count
+    let letter = String(UnicodeScalar(UInt8(ascii: "a") + UInt8(count % 26)))
+    names[connection] = count < 26 ? letter : letter + String(count / 26 + 1)
+    return names[connection] ?? letter
+  }
+
+  private mutating func kind(
+    _ content: ProxyMessage.Content, _ direction: ProxyDirection, _ wire: [UInt8],
+    _ end: inout ConnectionEnd, _ name: String
+  ) -> RecordedItem.Kind? {
+    switch content {
+    // Protocol pings are not frames that a case must declare.
+    case .ping, .pong: return nil
+    case .close(let code, let reason): return end.closed(code, reason, direction).map(RecordedItem.Kind.step)
+    case .text(let bytes):
+      if let value = try? JSONParser.parse(bytes), value.depth <= Self.deepest {
+        return direction == .toServer ? .client(value) : .server(value)
+      }
+      if direction == .toServer, bytes.count <= Self.longestRaw {
+        let text = String(decoding: bytes, as: UTF8.self)
+        return .unreadable(step: JSONObject("raw", ["text": .string(text)]))
+      }
+    case .binary(let bytes):
+      if direction == .toServer, bytes.count <= Self.longestRaw {
+        return .step(JSONObject("raw", ["binary": .string(Self.hex(bytes))]))
+      }
+    case .invalid:
+      if direction == .toServer, wire.count <= Self.longestRaw {
+        return .step(JSONObject("raw", ["hex": .string(Self.hex(wire))]))
+      }
+    }
+    end.isOver = true
+    let speaker = direction == .toServer ? "client" : "server"
+    remarks.append(
+      "connection \(name): the \(speaker) sent what no transcript can say (\(Self.what(content))); the rest of it is left out"
+    )
+    return nil
+  }
+
+  private static func what(_ content: ProxyMessage.Content) -> String {
+    switch content {
+    case .binary(let bytes): "a binary message of \(bytes.count) bytes"
+    case .invalid(let why): why
+    default: "a text that is no JSON, too deep or too long"
+    }
+  }
+
+  private static func hex(_ bytes: [UInt8]) -> String {
+    let digits = [Character]("0123456789abcdef")
+    return bytes.map { "\(digits[Int($0 >> 4)])\(digits[Int($0 & 15)])" }.joined(separator: " ")
+  }
+}
+
+/// How one connection of a recording ends; a client that closes in order needs no step.
+struct ConnectionEnd {
+  /// Whether nothing more of it is written.
+  var isOver = false
+  private var first: ProxyDirection?
+  private var isWritten = false
+
+  private static let ordinary: Set<UInt16?> = [nil, 1000, 1001]
+
+  /// A Close frame.
+  mutating func closed(_ code: UInt16?, _ reason: String, _ direction: ProxyDirection) -> JSONObject? {
+    if first == nil {
+      first = direction
+      if direction == .toClient { return ended(code) }
+      guard !Self.ordinary.contains(code), let code else { return nil }
+      isWritten = true
+      var close = JSONObject([("code", JSONValue.int(Int(code)))])
+      if !reason.isEmpty { close["reason"] = .string(reason) }
+      return JSONObject("close", .object(close))
+    }
+    // The answer to a client's Close that was written.
+    guard first == .toServer, direction == .toClient, isWritten else { return nil }
+    return ended(code)
+  }
+
+  /// The end of the stream, which says something only without a Close before it.
+  mutating func streamEnded(_ direction: ProxyDirection) -> JSONObject? {
+    guard !isOver, first == nil else { return nil }
+    first = direction
+    return direction == .toClient ? ended(nil) : nil
+  }
+
+  private mutating func ended(_ code: UInt16?) -> JSONObject {
+    isOver = true
+    let number = code.map { JSONValue.int(Int($0)) } ?? "none"
+    return JSONObject("closed", ["by": "server", "code": number])
+  }
+}
+
+extension JSONObject {
+  /// With one member.
+  init(_ key: String, _ value: JSONValue) {
+    self.init()
+    self[key] = value
+  }
+}
+
+extension JSONValue {
+  /// How deep it is nested; a scalar has depth 1.
+  var depth: Int {
+    switch self {
+    case .array(let elements): 1 + (elements.map(\.depth).max() ?? 0)
+    case .object(let object): 1 + (object.map(\.value.depth).max() ?? 0)
+    default: 1
+    }
+  }
+}

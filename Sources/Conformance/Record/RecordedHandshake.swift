@@ -1,0 +1,95 @@
+internal import JSON
+internal import Wire
+
+/// Writes what was said before a connection became a WebSocket, or instead.
+struct RecordedHandshake {
+  let secrets: NamedSecrets
+
+  /// Fields that tell the server who asks, beside what every handshake has.
+  private static let told = ["Authorization", "Origin"]
+  private static let refusalTold = ["Retry-After", "WWW-Authenticate", "Sec-WebSocket-Version"]
+
+  /// A `connect` step; nil where the connection is what a transcript opens by itself.
+  func accepted(
+    _ request: HTTPRequestHead, _ response: HTTPResponseHead, isSilent: Bool
+  ) throws(RecordingProblem) -> JSONObject? {
+    let connect = try asked(request)
+    guard isSilent || connect.count > 1 || request.target != "/" else { return nil }
+    var step = JSONObject([("connect", .object(connect))])
+    if !WebSocketHandshake.offeredSubprotocols(request).isEmpty {
+      let chosen = response.headers["Sec-WebSocket-Protocol"].map(JSONValue.string)
+      step["accepted"] = ["subprotocol": chosen ?? ["$absent": true]]
+    }
+    return step
+  }
+
+  /// An upgrade that was refused, or another request.
+  func answered(
+    _ request: HTTPRequestHead, _ body: [UInt8], _ response: HTTPResponseHead
+  ) throws(RecordingProblem) -> JSONObject {
+    var answer = JSONObject([("status", JSONValue.int(response.status))])
+    if WebSocketHandshake.isUpgrade(request) {
+      var headers = JSONObject()
+      for name in Self.refusalTold {
+        if let value = response.headers[name] { headers[name] = ["$type": "string", "$say": .string(value)] }
+      }
+      if !headers.isEmpty { answer["headers"] = .object(headers) }
+      return JSONObject([("connect", .object(try asked(request))), ("refused", .object(answer))])
+    }
+    var http = JSONObject()
+    let target = try text(request.target, "the path of a request")
+    guard let path = target.string else {
+      throw RecordingProblem(
+        "the path \(request.method) was sent to holds a secret: a transcript cannot name it")
+    }
+    if request.method == "GET" {
+      http["get"] = .string(path)
+    } else {
+      http["request"] = .string("\(request.method) \(path)")
+    }
+    let headers = try self.headers(request, Self.told + ["Content-Type"])
+    if !headers.isEmpty { http["headers"] = .object(headers) }
+    if !body.isEmpty {
+      let text = try self.text(String(decoding: body, as: UTF8.self), "the body of a request")
+      guard let text = text.string else {
+        throw RecordingProblem(
+          "the body of \(request.method) \(path) holds a secret: a transcript cannot name it")
+      }
+      http["body"] = .string(text)
+    }
+    return JSONObject([("http", .object(http)), ("answer", .object(answer))])
+  }
+
+  private func asked(_ request: HTTPRequestHead) throws(RecordingProblem) -> JSONObject {
+    guard let path = try text(request.target, "the path of a handshake").string else {
+      throw RecordingProblem("the path of a handshake holds a secret: a transcript cannot name it")
+    }
+    var connect = JSONObject([("path", JSONValue.string(path))])
+    var offers: [JSONValue] = []
+    for offer in WebSocketHandshake.offeredSubprotocols(request) {
+      offers.append(try text(offer, "a subprotocol of a handshake"))
+    }
+    if !offers.isEmpty { connect["subprotocols"] = .array(offers) }
+    let headers = try self.headers(request, Self.told)
+    if !headers.isEmpty { connect["headers"] = .object(headers) }
+    return connect
+  }
+
+  private func headers(_ request: HTTPRequestHead, _ names: [String]) throws(RecordingProblem) -> JSONObject {
+    var headers = JSONObject()
+    for name in names {
+      guard let value = request.headers[name] else { continue }
+      let written = try text(value, "the header \(name)")
+      // Whatever it looks like, what authorizes is a secret.
+      guard name != "Authorization" || written.string == nil else {
+        throw .secret(at: JSONPointer(), in: "the header \(name)")
+      }
+      headers[name] = written
+    }
+    return headers
+  }
+
+  private func text(_ text: String, _ what: String) throws(RecordingProblem) -> JSONValue {
+    try RecordedValues(secrets: secrets, reused: []).secretsNamed(text, RecordedPlace(what: what, isServer: false))
+  }
+}
