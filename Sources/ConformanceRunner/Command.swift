@@ -39,7 +39,7 @@ enum Commands {
   static var all: [any Command.Type] {
     [
       DemoCommand.self, RunCommand.self, ListCommand.self, BenchCommand.self, GenerateCommand.self,
-      CoverageCommand.self, RecordCommand.self, EchoCommand.self,
+      CoverageCommand.self, RecordCommand.self, EchoCommand.self, ImportCommand.self,
     ]
   }
 

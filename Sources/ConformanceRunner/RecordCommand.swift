@@ -219,7 +219,7 @@ struct RecordingOutput {
     var options = RecordingOptions(suite: suite)
     options.isExact = arguments.has("--exact")
     options.keepsTiming = arguments.has("--timing")
-    options.isOneCase = arguments.has("--exec")
+    options.isOneCase = arguments.has("--exec") || arguments.has("--one-case")
     recorder = Recorder(
       spec: try Specification.load(directory: arguments["--spec"]), options: options,
       secrets: NamedSecrets(secrets, environment: environment))

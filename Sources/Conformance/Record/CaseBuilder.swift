@@ -72,7 +72,7 @@ struct CaseBuilder {
     }
     guard !methods.isEmpty else { return "A recorded session." }
     return
-      "A recorded session: \(methods.prefix(8).joined(separator: ", "))\(methods.count > 8 ? " and more" : "")."
+      "A recorded session: \(methods.prefix(5).joined(separator: ", "))\(methods.count > 5 ? " and more" : "")."
   }
 
   /// All JSON-RPC, all bare, or messages as they stand.

@@ -90,6 +90,7 @@ struct RecordedHandshake {
   }
 
   private func text(_ text: String, _ what: String) throws(RecordingProblem) -> JSONValue {
-    try RecordedValues(secrets: secrets, reused: []).secretsNamed(text, RecordedPlace(what: what, isServer: false))
+    let values = RecordedValues(secrets: secrets, reused: [])
+    return try values.secretsNamed(text, RecordedPlace(what: what, isServer: false))
   }
 }

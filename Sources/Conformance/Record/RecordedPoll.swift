@@ -3,8 +3,8 @@ internal import ProtocolSpec
 
 /// A request that a client repeated until its answer said what it waited for.
 struct RecordedPoll {
+  /// The last, and its answer.
   let request: JSONValue
-  /// The last.
   let answer: JSONValue
   let pointer: JSONPointer
   let until: String
@@ -74,7 +74,7 @@ struct RecordedPoll {
       else { return nil }
       let took = last.request.at - first.request.at
       let poll = RecordedPoll(
-        request: first.frame, answer: last.answer, pointer: pointer, until: last.state,
+        request: last.frame, answer: last.answer, pointer: pointer, until: last.state,
         allow: allowed(rounds.map(\.state)), every: rounds.count > 1 ? took / (rounds.count - 1) : nil,
         took: took)
       return (poll, 2 * rounds.count)

@@ -23,7 +23,7 @@ struct RecordedValues {
   mutating func newName(_ base: String) -> String {
     counts[base, default: 0] += 1
     let count = counts[base] ?? 1
-    return count == 1 ? base : "\(base)\(count)"
+    return count == 1 && base != "id" ? base : "\(base)\(count)"
   }
 
   /// The name of the capture of `text`, if there is one.
@@ -92,9 +92,9 @@ struct RecordedValues {
   mutating func chosen(_ text: String, key: String, _ place: RecordedPlace) throws(RecordingProblem)
     -> JSONValue
   {
-    let value = try self.text(text, key: key, place)
-    guard value.string != nil else { return value }
-    return capture(text, "string", key)
+    if let name = names[text] { return ["$ref": .string(name)] }
+    let value = try joined(secrets.pieces(text), place)
+    return value.string == nil ? value : capture(text, "string", key)
   }
 
   private mutating func capture(_ text: String, _ type: String, _ key: String) -> JSONValue {

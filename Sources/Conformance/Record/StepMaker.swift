@@ -125,9 +125,10 @@ struct StepMaker {
     let answered = try frames.line(poll.answer, connection: item.connection, Self.place(item, isServer: true))
     lastSaid[item.connection] = item.at + poll.took
     let every = min(max(poll.every ?? .milliseconds(100), .milliseconds(20)), .seconds(1))
+    let tens = Int64(every.milliseconds / 10)
     let limit = max(Self.seconds(poll.took * Self.slower), .seconds(5))
     let how = JSONObject([
-      ("every", JSONValue.string(Duration.milliseconds(Int64(every.milliseconds)).short)),
+      ("every", JSONValue.string(Duration.milliseconds(tens * 10).short)),
       ("for", .string(limit.short)), ("at", .string(poll.pointer.description)),
       ("allow", .array(poll.allow.map(JSONValue.string))), ("until", .string(poll.until)),
     ])

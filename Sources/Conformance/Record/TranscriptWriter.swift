@@ -89,28 +89,53 @@ enum TranscriptWriter {
   /// Plain where that is safe, else with double quotes (YAML 1.2 §7.3.1).
   static func quoted(_ text: String) -> String {
     let plain = FlowText.string(text)
-    return plain.hasPrefix("\"") ? "\"\(escaped(text).joined())\"" : plain
+    guard plain.hasPrefix("\"") else { return plain }
+    return isTag(text) || isTime(text) ? text : "\"\(escaped(text).joined())\""
+  }
+
+  /// `method:ping`: a colon with no space behind it is part of a plain text (YAML 1.2 §7.3.3).
+  private static func isTag(_ text: String) -> Bool {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    return parts.count == 2
+      && parts.allSatisfy { part in !part.isEmpty && !FlowText.string(String(part)).hasPrefix("\"") }
+      && !text.contains(" ")
+  }
+
+  /// `250ms`
+  private static func isTime(_ text: String) -> Bool {
+    let digits = text.utf8.prefix { $0 >= UInt8(ascii: "0") && $0 <= UInt8(ascii: "9") }
+    return !digits.isEmpty && ["ms", "s"].contains(String(Substring(text.utf8[digits.endIndex...])))
   }
 
   /// Over several lines: a backslash at the end of a line joins it with the next (YAML 1.2 §7.3.1).
   private static func wrapped(_ text: String, column: Int, indent: Int) -> String {
+    let margin = String(repeating: " ", count: indent)
     var output = "\""
     var length = column + 1
-    for piece in escaped(text) {
-      if length + piece.count >= width {
-        output += "\\\n" + String(repeating: " ", count: indent)
-        length = indent
+    for word in words(escaped(text)) {
+      if length + word.count >= width, length > indent {
         // Spaces at the beginning of a line are dropped.
-        if piece == " " {
-          output += "\\ "
-          length += 2
-          continue
-        }
+        output += "\\\n" + margin + (word.hasPrefix(" ") ? "\\" : "")
+        length = indent + 1
       }
-      output += piece
-      length += piece.count
+      output += word
+      length += word.count
     }
     return output + "\""
+  }
+
+  /// Words with the spaces behind them, long ones in parts.
+  private static func words(_ scalars: [String]) -> [String] {
+    var words: [String] = []
+    var word = ""
+    for (place, scalar) in scalars.enumerated() {
+      word += scalar
+      let ends = scalar == " " && (place + 1 == scalars.count || scalars[place + 1] != " ")
+      guard ends || word.count >= width / 2 else { continue }
+      words.append(word)
+      word = ""
+    }
+    return word.isEmpty ? words : words + [word]
   }
 
   private static func escaped(_ text: String) -> [String] {
