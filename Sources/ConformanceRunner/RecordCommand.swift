@@ -17,6 +17,7 @@ struct RecordCommand: Command {
         summary: "the client, run by the shell; {url} is where it is to connect"),
       Flag(
         name: "--listen", value: "PORT", summary: "where clients connect; without it a free port is taken"),
+      CommonFlags.roots,
       Flag(name: "--stay", value: nil, summary: "go on until Ctrl-C when the clients have gone"),
     ] + RecordingFlags.all
   static let about = """
@@ -42,20 +43,28 @@ struct RecordCommand: Command {
 
   func run() async throws -> Int32 {
     let target = try self.target()
+    let port = try self.port()
+    let roots = try CommonFlags.roots(arguments)
     let output = try RecordingOutput(arguments)
     let loop = try EventLoop(name: "record")
     loop.start()
     defer { loop.stop() }
-    if let problem = await unreachable(target, loop) {
-      Output.complain(problem)
+    let children = Children()
+    defer { children.killAll() }
+    let tunnel: TLSTunnel?
+    do throws(TargetProblem) {
+      tunnel = try await reached(target, roots, loop, children)
+    } catch {
+      Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
       return 3
     }
     let log = RecordingLog()
-    let port = try port()
     let proxy: Proxy
     do throws(TransportError) {
       proxy = try Proxy(
-        target: target, host: Self.host, port: port, offersExtensions: false, on: loop
+        target: tunnel.flatMap { try? HTTPURL($0.url) } ?? target, behind: target, host: Self.host,
+        port: port,
+        offersExtensions: false, on: loop
       ) { _, _ in log.interceptor() }
     } catch {
       throw UsageError(description: error.description)
@@ -64,7 +73,7 @@ struct RecordCommand: Command {
     defer { proxy.stop() }
     let url = proxy.url + (target.target == "/" ? "" : target.target)
     output.tell("recording \(url) in front of \(arguments["--target"] ?? "")")
-    let code = try await waitForClients(url, log)
+    let code = try await waitForClients(url, log, children)
     return try output.write(log, otherwise: code)
   }
 
@@ -72,14 +81,8 @@ struct RecordCommand: Command {
     guard let text = arguments["--target"] else {
       throw UsageError(description: "--target is missing; see omni-conformance record --help")
     }
-    do {
-      let url = try HTTPURL(text)
-      guard url.scheme == "ws" || url.scheme == "http" else {
-        throw UsageError(description: "--target \(text): TLS is not spoken, put a proxy before it")
-      }
-      return url
-    } catch let error as UsageError {
-      throw error
+    do throws(HTTPURL.Invalid) {
+      return try HTTPURL(text)
     } catch {
       throw UsageError(description: "--target \(error)")
     }
@@ -93,9 +96,16 @@ struct RecordCommand: Command {
     return port
   }
 
-  /// Why the target cannot be had: better said before a client runs into it.
-  private func unreachable(_ target: HTTPURL, _ loop: EventLoop) async -> String? {
-    await withCheckedContinuation { continuation in
+  /// Sees that the target is there before a client runs into it; gives the way to it where it speaks TLS.
+  private func reached(
+    _ target: HTTPURL, _ roots: String?, _ loop: EventLoop, _ children: Children
+  ) async throws(TargetProblem) -> TLSTunnel? {
+    if TLSTunnel.isNeeded(for: target) {
+      return try await TLSTunnel.open(
+        to: target, roots: roots, loop: loop, children: children,
+        environment: ProcessInfo.processInfo.environment)
+    }
+    let problem: String? = await withCheckedContinuation { continuation in
       loop.submit {
         RawConnection.connect(host: target.host, port: target.port, within: .seconds(5), on: loop) {
           switch $0 {
@@ -105,12 +115,14 @@ struct RecordCommand: Command {
         }
       }
     }
+    if let problem { throw TargetProblem(problem) }
+    return nil
   }
 
   /// Until the command has ended, the clients have gone, or a signal comes; gives the exit code.
-  private func waitForClients(_ url: String, _ log: RecordingLog) async throws -> Int32 {
-    let children = Children()
-    defer { children.killAll() }
+  private func waitForClients(
+    _ url: String, _ log: RecordingLog, _ children: Children
+  ) async throws -> Int32 {
     var child: ChildProcess?
     if let command = arguments["--exec"] {
       do throws(TargetProblem) {

@@ -13,7 +13,7 @@ struct HandshakeTap {
   /// Whether requests are understood; if not, bytes pass unseen.
   private(set) var isLost = false
   private let ownAuthority: [String]
-  private let targetAuthority: String
+  private let target: (scheme: String, authority: String)
   private let offersExtensions: Bool
   private var requests: HTTPRequestParser
   private var responses: HTTPResponseParser
@@ -29,9 +29,9 @@ struct HandshakeTap {
   /// - Parameters:
   ///   - own: what clients call the proxy, `host:port`.
   ///   - offersExtensions: whether Sec-WebSocket-Extensions reaches the server.
-  init(own: [String], target: String, offersExtensions: Bool) {
+  init(own: [String], target: (scheme: String, authority: String), offersExtensions: Bool) {
     ownAuthority = own
-    targetAuthority = target
+    self.target = target
     self.offersExtensions = offersExtensions
     let limits = HTTPLimits(headBytes: Self.maxHead, fields: 1000, bodyBytes: 64 << 20)
     requests = HTTPRequestParser(limits: limits)
@@ -120,9 +120,9 @@ struct HandshakeTap {
       let name = lines[place][..<colon].lowercased()
       let value = lines[place][lines[place].index(after: colon)...].drop { $0 == " " }
       for own in ownAuthority {
-        if name == "host", value == own { lines[place] = "\(lines[place][..<colon]): \(targetAuthority)" }
+        if name == "host", value == own { lines[place] = "\(lines[place][..<colon]): \(target.authority)" }
         if name == "origin", value == "http://\(own)" {
-          lines[place] = "\(lines[place][..<colon]): http://\(targetAuthority)"
+          lines[place] = "\(lines[place][..<colon]): \(target.scheme)://\(target.authority)"
         }
       }
     }

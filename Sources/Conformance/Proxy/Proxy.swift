@@ -10,6 +10,8 @@ package final class Proxy: @unchecked Sendable {
   package let loop: EventLoop
   private let listener: Listener
   private let target: HTTPURL
+  /// What the target calls itself: the front of its pages' URLs, and what stands in Host.
+  private let origin: (scheme: String, authority: String)
   private let offersExtensions: Bool
   private let connectTime: Duration
   private let makeInterceptor: @Sendable (_ number: Int, _ remote: String) -> any ProxyInterceptor
@@ -18,17 +20,20 @@ package final class Proxy: @unchecked Sendable {
 
   /// - Parameters:
   ///   - target: `ws://host:port`; the path is the client's business.
+  ///   - behind: the URL of the endpoint where `target` is only the way to it, a tunnel.
   ///   - port: 0 takes any free one.
   ///   - offersExtensions: whether clients' offers of extensions reach the target. What is
   ///     compressed passes, but no interceptor can read it.
   ///   - interceptor: called on the loop for each connection, which are counted from 1.
   package init(
-    target: HTTPURL, host: String = "127.0.0.1", port: UInt16 = 0, offersExtensions: Bool = true,
+    target: HTTPURL, behind: HTTPURL? = nil, host: String = "127.0.0.1", port: UInt16 = 0, offersExtensions: Bool = true,
     connectTime: Duration = .seconds(10), on loop: EventLoop,
     interceptor: @escaping @Sendable (_ number: Int, _ remote: String) -> any ProxyInterceptor
   ) throws(TransportError) {
     self.loop = loop
     self.target = target
+    let real = behind ?? target
+    origin = (["wss", "https"].contains(real.scheme) ? "https" : "http", real.hostField)
     self.offersExtensions = offersExtensions
     self.connectTime = connectTime
     makeInterceptor = interceptor
@@ -50,7 +55,7 @@ package final class Proxy: @unchecked Sendable {
     let own = ["\(listener.host):\(port)", "localhost:\(port)"]
     let connection = ProxiedConnection(
       client,
-      handshake: HandshakeTap(own: own, target: target.hostField, offersExtensions: offersExtensions),
+      handshake: HandshakeTap(own: own, target: origin, offersExtensions: offersExtensions),
       interceptor: makeInterceptor(count, client.remote)
     ) { [weak self] in self?.connections.removeValue(forKey: ObjectIdentifier($0)) }
     connections[ObjectIdentifier(connection)] = connection
