@@ -55,6 +55,7 @@ struct RecordCommand: Command {
     do throws(TargetProblem) {
       tunnel = try await reached(target, roots, loop, children)
     } catch {
+      output.discard()
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
       return 3
     }
@@ -67,6 +68,7 @@ struct RecordCommand: Command {
         offersExtensions: false, on: loop
       ) { _, _ in log.interceptor() }
     } catch {
+      output.discard()
       throw UsageError(description: error.description)
     }
     proxy.start()
@@ -245,8 +247,14 @@ struct RecordingOutput {
     if path == nil { Output.complain(text) } else { Output.line(text) }
   }
 
+  /// Nothing will be written.
+  func discard() {
+    if let path { try? FileManager.default.removeItem(atPath: path) }
+  }
+
   func write(_ log: RecordingLog, otherwise code: Int32) throws -> Int32 {
     if let problem = log.unreachable.first, log.result.entries.isEmpty {
+      discard()
       Output.complain("the target was there and is no more: \(problem)")
       return 3
     }
@@ -259,7 +267,7 @@ struct RecordingOutput {
     do throws(RecordingProblem) {
       written = try recorder.transcript(recording)
     } catch {
-      if let path { try? FileManager.default.removeItem(atPath: path) }
+      discard()
       Output.complain("nothing was written: \(error)")
       return 1
     }

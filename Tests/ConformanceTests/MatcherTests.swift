@@ -84,6 +84,22 @@ struct MatcherTests {
     Example(
       "several $ keys all hold", "{$type: string, $length: 2}", #""abc""#,
       "{$type: string, $length: 2} | length 3 abc"),
+    Example("$json looks into a text", "{$json: {a: {$type: int}}}", #""{\"a\":1,\"b\":2}""#),
+    Example("$json names the place inside", "{$json: {a: 2}}", #""{\"a\":1}""#, "a: 2 | a: 1"),
+    Example("$json of what is none", "{$json: {a: 1}}", #""{a""#, #"{$json: {a: 1}} | "{a""#),
+    Example(
+      "$join of texts and captures", "[{$as: n, $type: string}, {$join: [a, {$ref: n}, c]}]", #"["b","abc"]"#),
+    Example("$join has nothing left over", "{$join: [a, b]}", #""abc""#, "{$join: [a, b]} | abc"),
+    Example("$join finds where a part of any length ends", "{$join: [a, {$regex: '^b+$'}, c]}", #""abbc""#),
+    Example(
+      "$join checks a part of any length", "{$join: [a, {$regex: '^b+$'}, c]}", #""axc""#,
+      #"{$join: [a, {$regex: "^b+$"}, c]} | axc"#),
+    Example("$join tries further", "{$join: [{$regex: 'cb$'}, c, {$type: string}]}", #""abcbcd""#),
+    Example("$say matches anything", "{$type: int, $say: 3}", "4"),
+    Example(
+      "$exactly takes $ keys as they are", "{$exactly: {$ref: x, $defs: {}}}", #"{"$ref":"x","$defs":{}}"#),
+    Example(
+      "$exactly is no subset", "{$exactly: {a: 1}}", #"{"a":1,"b":2}"#, "{a: 1} | {a: 1, b: 2}"),
     Example("capture and reuse", "[{$type: int, $as: n}, {$ref: n}]", "[4,4]"),
     Example(
       "another value than captured", "[{$type: int, $as: n}, {$ref: n}]", "[4,5]", "1: 4 # $ref n | 1: 5"),
@@ -121,6 +137,22 @@ struct MatcherTests {
     #expect(bindings.captures.isEmpty)
     #expect(matcher.match(["a": 5, "b": 1], &bindings).isEmpty)
     #expect(bindings.captures["x"] == 5)
+  }
+
+  @Test(
+    "$say, $json, $join and $exactly give values too",
+    arguments: [
+      ("{$regex: x, $say: 3}", "3"),
+      ("{$schema: create_task/result, $say: {status: idle}}", #"{"status":"idle"}"#),
+      ("{$json: {a: [1, b]}}", #""{\"a\":[1,\"b\"]}""#), ("{$exactly: {$as: 1}}", #"{"$as":1}"#),
+      (
+        "[{$as: n, $type: string, $say: b}, {$join: [a, {$ref: n}, {$say: c, $type: string}]}]",
+        #"["b","abc"]"#
+      ),
+    ])
+  func spoken(_ matcher: String, _ value: String) throws {
+    var bindings = Bindings(seed: 7)
+    #expect(try Self.matcher(matcher).generate(&bindings).map { JSONWriter.text($0) } == value)
   }
 
   @Test("the same seed generates the same values, another seed others")

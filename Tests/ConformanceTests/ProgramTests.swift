@@ -16,7 +16,7 @@ struct ProgramTests {
   }
 
   /// The program is built into the folder of the test bundle.
-  private static let program: String? = {
+  static let program: String? = {
     let places = [Bundle.main.bundleURL, URL(filePath: CommandLine.arguments[0]).deletingLastPathComponent()]
     let candidates = places + Bundle.allBundles.map { $0.bundleURL.deletingLastPathComponent() }
     return candidates.map { $0.appending(path: "omni-conformance").path }
@@ -28,7 +28,7 @@ struct ProgramTests {
   private static let base = ProcessInfo.processInfo.environment.filter { $0.key.hasSuffix("SAN_OPTIONS") }
     .merging(["PATH": "/usr/bin:/bin"]) { $1 }
 
-  private static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Ended {
+  static func run(_ arguments: [String], environment: [String: String] = [:]) async throws -> Ended {
     let program = try #require(program)
     let folder = FileManager.default.temporaryDirectory.appending(path: "program-\(UUID().uuidString)")
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
@@ -49,7 +49,7 @@ struct ProgramTests {
   }
 
   /// A folder of fixtures with one file.
-  private static func fixtures(_ text: String) throws -> URL {
+  static func fixtures(_ text: String) throws -> URL {
     let folder = FileManager.default.temporaryDirectory.appending(path: "fixtures-\(UUID().uuidString)")
     try FileManager.default.createDirectory(
       at: folder.appending(path: "server"), withIntermediateDirectories: true)

@@ -231,3 +231,68 @@ struct ProxyTests {
     #expect(seen.all == ["unreachable", "finished"])
   }
 }
+
+@Suite("Finding messages in bytes")
+struct MessageTapTests {
+  /// Frames of every kind, right and wrong, one behind the other.
+  private static let stream: [UInt8] = {
+    var bytes: [UInt8] = []
+    FrameEncoder.append(.text, Array("{}".utf8), mask: 7, to: &bytes)
+    FrameEncoder.append(.text, Array("é".utf8.prefix(1)), fin: false, mask: 9, to: &bytes)
+    FrameEncoder.append(.ping, Array("p".utf8), mask: 9, to: &bytes)
+    FrameEncoder.append(.continuation, Array("é".utf8.suffix(1)), mask: 11, to: &bytes)
+    FrameEncoder.append(.binary, [UInt8](repeating: 3, count: 300), mask: 1, to: &bytes)
+    FrameEncoder.append(.text, [0xFF], mask: 1, to: &bytes)
+    FrameEncoder.append(.text, [], mask: 1, to: &bytes)
+    FrameEncoder.append(FrameEncoder.RawFrame(opcode: 3, payload: [1], mask: 1), to: &bytes)
+    FrameEncoder.append(FrameEncoder.RawFrame(opcode: 1, payload: [1], rsv: 4, mask: 1), to: &bytes)
+    FrameEncoder.append(.text, [1], to: &bytes)
+    FrameEncoder.append(.continuation, [1], mask: 1, to: &bytes)
+    FrameEncoder.append(.ping, [], fin: false, mask: 1, to: &bytes)
+    FrameEncoder.appendClose(code: 1000, reason: "bye", mask: 1, to: &bytes)
+    FrameEncoder.append(.close, [3], mask: 1, to: &bytes)
+    return bytes
+  }()
+
+  private static func found(_ pieces: [[UInt8]]) -> (shown: [String], wire: [UInt8]) {
+    var tap = MessageTap(.toServer)
+    var messages: [ProxyMessage] = []
+    for piece in pieces { messages += piece.withUnsafeBytes { tap.feed($0) } }
+    let shown = messages.map { message in
+      switch message.content {
+      case .invalid: "invalid"
+      case .binary(let bytes): "binary \(bytes.count)"
+      default: "\(message.content) \(message.frames)"
+      }
+    }
+    return (shown, messages.flatMap(\.wire) + tap.takeRest())
+  }
+
+  @Test("does not depend on where the bytes are cut, and loses none")
+  func cuts() {
+    let whole = Self.found([Self.stream])
+    #expect(whole.shown.filter { $0 == "invalid" }.count == 7)
+    #expect(whole.shown.count == 13)
+    for width in [1, 2, 3, 7, 64] {
+      let pieces = stride(from: 0, to: Self.stream.count, by: width).map {
+        Array(Self.stream[$0..<min($0 + width, Self.stream.count)])
+      }
+      let cut = Self.found(pieces)
+      #expect(cut.shown == whole.shown)
+      // A ping between two fragments stands before the message they make.
+      #expect(cut.wire.sorted() == Self.stream.sorted())
+    }
+  }
+
+  @Test("gives up where frames cannot be told apart, and still owes the bytes")
+  func lost() {
+    for bytes: [UInt8] in [
+      [0x81, 0xFF] + [UInt8](repeating: 0xFF, count: 12), [0x81, 0xFE, 0xFF, 0xFF, 1, 1, 1, 1, 9],
+    ] {
+      var tap = MessageTap(.toServer, maxBytes: 1000)
+      let messages = bytes.withUnsafeBytes { tap.feed($0) }
+      #expect(messages.isEmpty && tap.lost != nil)
+      #expect(tap.takeRest() == bytes)
+    }
+  }
+}

@@ -45,6 +45,27 @@ struct TranscriptErrorTests {
            |                       ^
       """),
     .step(
+      "two parts of any length", "- server: {id: {$join: [{$type: string}, {$type: string}]}}",
+      """
+      Fixtures/server/t.yaml:10:44: a text or a $ref must stand between two parts of any length
+        10 |   - server: {id: {$join: [{$type: string}, {$type: string}]}}
+           |                                            ^
+      """),
+    .step(
+      "$exactly beside others", "- server: {id: {$exactly: 1, $as: x}}",
+      """
+      Fixtures/server/t.yaml:10:29: $exactly stands alone
+        10 |   - server: {id: {$exactly: 1, $as: x}}
+           |                             ^
+      """),
+    .step(
+      "$say without a value", "- client: {id: {$type: id, $say: {$regex: x}}}",
+      """
+      Fixtures/server/t.yaml:10:36: {$regex: x} gives no value to say
+        10 |   - client: {id: {$type: id, $say: {$regex: x}}}
+           |                                    ^
+      """),
+    .step(
       "unknown matcher", "- server: {id: {$typ: int}}",
       """
       Fixtures/server/t.yaml:10:19: unknown key "$typ", did you mean "$type"?

@@ -26,8 +26,8 @@ package final class Proxy: @unchecked Sendable {
   ///     compressed passes, but no interceptor can read it.
   ///   - interceptor: called on the loop for each connection, which are counted from 1.
   package init(
-    target: HTTPURL, behind: HTTPURL? = nil, host: String = "127.0.0.1", port: UInt16 = 0, offersExtensions: Bool = true,
-    connectTime: Duration = .seconds(10), on loop: EventLoop,
+    target: HTTPURL, behind: HTTPURL? = nil, host: String = "127.0.0.1", port: UInt16 = 0,
+    offersExtensions: Bool = true, connectTime: Duration = .seconds(10), on loop: EventLoop,
     interceptor: @escaping @Sendable (_ number: Int, _ remote: String) -> any ProxyInterceptor
   ) throws(TransportError) {
     self.loop = loop

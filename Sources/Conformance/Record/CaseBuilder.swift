@@ -54,25 +54,27 @@ struct CaseBuilder {
     try steps.make(RecordedPoll.folded(items, spec))
     var covers = steps.frames.covers
     if covers.isEmpty { covers = ["req:wire.paths"] }
-    var members = JSONObject([("id", .string(id)), ("title", .string(Self.title(items)))])
+    var members = JSONObject([("id", .string(id)), ("title", .string(title(items)))])
     members["covers"] = .array(covers.map(JSONValue.string))
     members["dialect"] = .string(dialect.rawValue)
     members["steps"] = .array(steps.steps.map(JSONValue.object))
     return .object(members)
   }
 
-  private static func title(_ items: [RecordedItem]) -> String {
+  private func title(_ items: [RecordedItem]) -> String {
     var methods: [String] = []
     for item in items {
       guard case .client(let frame) = item.kind, let method = frame["method"]?.string else { continue }
       let tool = method == MCPMethod.toolsCall.rawValue ? frame["params"]?["name"]?.string : nil
-      let name = tool ?? method
-      let isShort = name.utf8.count <= 40 && name.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F }
-      if isShort, !methods.contains(name) { methods.append(name) }
+      // Only names that the specification knows: others may be anything.
+      let known = [tool, method].compactMap(\.self).first {
+        spec.method($0) != nil || MCPMethod(rawValue: $0) != nil
+      }
+      if let known, !methods.contains(known) { methods.append(known) }
     }
     guard !methods.isEmpty else { return "A recorded session." }
-    return
-      "A recorded session: \(methods.prefix(5).joined(separator: ", "))\(methods.count > 5 ? " and more" : "")."
+    let listed = methods.prefix(5).joined(separator: ", ")
+    return "A recorded session: \(listed)\(methods.count > 5 ? " and more" : "")."
   }
 
   /// All JSON-RPC, all bare, or messages as they stand.
