@@ -258,6 +258,7 @@ struct RecordingOutput {
       Output.complain("the target was there and is no more: \(problem)")
       return 3
     }
+    if log.isFull { Output.complain("the recording became too long: its end is left out") }
     return try write(log.result, otherwise: code)
   }
 

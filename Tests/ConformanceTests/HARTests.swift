@@ -90,7 +90,7 @@ struct HARTests {
 
         - id: session-2
           title: A recorded session.
-          covers: [req:wire.paths]
+          covers: [req:wire.rfc6455-5.2]
           dialect: raw
           steps:
           - raw: {binary: "01 02 ff"}

@@ -319,7 +319,10 @@ struct RecorderTests {
     let offer: HTTPHeaders = [
       "Upgrade": "websocket", "Sec-WebSocket-Protocol": "mcp, mcp.auth.token-1234", "User-Agent": "x",
     ]
-    let asked: HTTPHeaders = ["Upgrade": "websocket", "Authorization": "Bearer token-1234"]
+    let asked: HTTPHeaders = [
+      "Host": "h", "Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Version": "13",
+      "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==", "Authorization": "Bearer token-1234",
+    ]
     let refusal: HTTPHeaders = ["Retry-After": "3", "Date": "today"]
     func add(_ connection: Int, _ event: Recording.Event) {
       recording.entries.append(Recording.Entry(connection: connection, at: .zero, event: event))
@@ -337,7 +340,13 @@ struct RecorderTests {
     add(
       2,
       .answered(
-        HTTPRequestHead(method: "GET", target: "/healthz"), body: [], HTTPResponseHead(status: 200)))
+        HTTPRequestHead(method: "GET", target: "/healthz", headers: ["Accept": "*/*"]), body: [],
+        HTTPResponseHead(status: 200)))
+    add(
+      3,
+      .answered(
+        HTTPRequestHead(method: "GET", target: "/", headers: ["Upgrade": "websocket", "X-A": "1"]), body: [],
+        HTTPResponseHead(status: 400)))
     let text = try transcript(recording, environment: ["OMNI_TOKEN": "token-1234"]).text
     let expected = """
         steps:
@@ -349,6 +358,9 @@ struct RecorderTests {
         - http: {get: /healthz}
           answer: {status: 200}
           conn: c
+        - http: {get: /, headers: {Upgrade: websocket, X-A: "1"}}
+          answer: {status: 400}
+          conn: d
 
       """
     #expect(text.hasSuffix(expected))

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shutil
 import signal
 import subprocess
@@ -55,6 +56,25 @@ def test_a_polling_loop_is_one_step_and_ids_are_captured(mock: Mock, serve, tmp_
     assert "{$type: uuid, $as: task}" in text and "{task_id: {$ref: task}}" in text
     assert "$spec: task_not_cancellable" in text and "$spec: parse_error.text" in text
     assert "- method:get_task_status" in text
+
+
+def test_all_that_the_runner_says_is_recorded_and_passes(serve, start, tmp_path: Path):
+    """Everything a client may say, wrong frames and refused handshakes too."""
+    url, port, folder = serve().url, free_port(), folder_of(tmp_path)
+    file = folder / "all.yaml"
+    arguments = ["record", "--target", url, "--listen", str(port), "--output", str(file)]
+    recorder = start(Child, [program("omni-conformance"), *arguments], tmp_path)
+    recorder.first_line()
+    # One at a time, or sessions side by side would be one case; those about limits are megabytes long.
+    flags = ["--jobs", "1", "--skip", "limits/*", "--seed", "1"]
+    code, text = run("run", "--target", f"ws://127.0.0.1:{port}", *flags)
+    assert code == 0, text
+    _, direct = run("run", "--target", url, *flags)
+    assert re.findall(r"\d+ passed.* not applicable", direct) == re.findall(r"\d+ passed.* not applicable", text)
+    assert recorder.wait() == 0
+    code, text = run("run", "--target", url, "--fixtures", str(folder))
+    assert code == 0, text
+    assert int(re.findall(r"(\d+) passed", text)[-1]) > 100
 
 
 def test_a_wrong_server_does_not_pass(mock: Mock, serve, tmp_path: Path):

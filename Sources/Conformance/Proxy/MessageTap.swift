@@ -68,7 +68,11 @@ package struct MessageTap: Sendable {
   }
 
   private mutating func take(_ header: FrameHeader, _ payload: [UInt8], _ bytes: [UInt8]) -> ProxyMessage? {
-    if let wrong = breach(header, payload) { return ProxyMessage(.invalid(wrong), wire: bytes) }
+    if let wrong = breach(header, payload) {
+      let before = fragments?.wire ?? []
+      fragments = nil
+      return ProxyMessage(.invalid(wrong), wire: before + bytes)
+    }
     guard !header.isControl else { return control(header.opcode, payload, bytes) }
     var whole = fragments ?? (header.opcode, [], [], 0)
     whole.wire += bytes

@@ -53,12 +53,22 @@ struct CaseBuilder {
     var steps = StepMaker(frames: frames, spec: spec, keepsTiming: options.keepsTiming)
     try steps.make(RecordedPoll.folded(items, spec))
     var covers = steps.frames.covers
-    if covers.isEmpty { covers = ["req:wire.paths"] }
+    if covers.isEmpty { covers = [fallback(steps.steps)] }
     var members = JSONObject([("id", .string(id)), ("title", .string(title(items)))])
     members["covers"] = .array(covers.map(JSONValue.string))
     members["dialect"] = .string(dialect.rawValue)
     members["steps"] = .array(steps.steps.map(JSONValue.object))
     return .object(members)
+  }
+
+  /// What a case is evidence for that names nothing of the protocol.
+  private func fallback(_ steps: [JSONObject]) -> String {
+    var likely = ["wire.paths"]
+    if steps.contains(where: { $0.contains("http") }) { likely.insert("wire.healthz", at: 0) }
+    if steps.contains(where: { $0.contains("refused") }) { likely.insert("wire.rfc6455-4.2", at: 0) }
+    if steps.contains(where: { $0.contains("raw") }) { likely.insert("wire.rfc6455-5.2", at: 0) }
+    let known = likely.first { spec.requirements[$0] != nil } ?? spec.requirements.keys.min()
+    return "req:\(known ?? "")"
   }
 
   private func title(_ items: [RecordedItem]) -> String {
@@ -132,10 +142,13 @@ struct CaseBuilder {
       let kind: RecordedItem.Kind?
       switch entry.event {
       case .opened(let request, let response):
+        ends[entry.connection] = ConnectionEnd()
         let handshake = RecordedHandshake(secrets: secrets)
         kind = try handshake.accepted(request, response, isSilent: !talking.contains(entry.connection))
           .map(RecordedItem.Kind.step)
       case .answered(let request, let body, let response):
+        // What ends now is no WebSocket.
+        ends[entry.connection, default: ConnectionEnd()].isOver = true
         kind = .step(try RecordedHandshake(secrets: secrets).answered(request, body, response))
       case .message(let content, let direction, let wire):
         guard ends[entry.connection]?.isOver != true else { continue }
@@ -163,6 +176,11 @@ struct CaseBuilder {
     _ content: ProxyMessage.Content, _ direction: ProxyDirection, _ wire: [UInt8],
     _ end: inout ConnectionEnd, _ name: String
   ) -> RecordedItem.Kind? {
+    if direction == .toServer, end.isClosedByClient {
+      end.isOver = true
+      remarks.append("connection \(name): what the client sent behind its Close is left out")
+      return nil
+    }
     switch content {
     // Protocol pings are not frames that a case must declare.
     case .ping, .pong: return nil
@@ -212,6 +230,9 @@ struct ConnectionEnd {
   var isOver = false
   private var first: ProxyDirection?
   private var isWritten = false
+
+  /// Behind its Close a client says nothing more (RFC 6455 §5.5.1).
+  var isClosedByClient: Bool { first == .toServer }
 
   private static let ordinary: Set<UInt16?> = [nil, 1000, 1001]
 

@@ -1,6 +1,7 @@
 internal import JSON
 package import ProtocolSpec
 internal import Wire
+internal import YAML
 
 /// How a recording becomes transcripts.
 package struct RecordingOptions: Sendable {
@@ -68,6 +69,12 @@ package struct Recorder {
   private func check(_ text: String) throws(RecordingProblem) {
     if let name = secrets.isLeaked(in: text) {
       throw RecordingProblem("the value of \(name) stands where no transcript can name it")
+    }
+    let limit = YAMLLimits().bytes
+    guard text.utf8.count <= limit else {
+      throw RecordingProblem(
+        "the transcript would have \(text.utf8.count) bytes, and a file has at most \(limit): record less at a time"
+      )
     }
     let files = FixtureFiles(files: [("recording.yaml", text)], prefix: "")
     do throws(FixtureErrors) {

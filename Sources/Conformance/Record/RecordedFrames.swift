@@ -70,6 +70,8 @@ struct RecordedFrames {
       default: members[key] = try values.plain(value, key: key, inside)
       }
     }
+    // JSON-RPC 2.0 §5 has an id in every answer: one without is written as such.
+    if dialect == .jsonrpc, !isRequest, !object.contains("id") { members["id"] = ["$absent": true] }
     return .object(members)
   }
 

@@ -6,7 +6,14 @@ struct RecordedHandshake {
   let secrets: NamedSecrets
 
   /// Fields that tell the server who asks, beside what every handshake has.
-  private static let told = ["Authorization", "Origin"]
+  private static let told = ["Authorization", "Cookie", "Origin"]
+  /// What authorizes is a secret, whatever it looks like.
+  private static let authorizing = ["Authorization", "Cookie"]
+  /// Fields that every client sends, or that the player sends by itself.
+  private static let usual = [
+    "host", "user-agent", "accept", "accept-encoding", "accept-language", "cache-control", "pragma",
+    "content-length", "transfer-encoding", "expect", "te",
+  ]
   private static let refusalTold = ["Retry-After", "WWW-Authenticate", "Sec-WebSocket-Version"]
 
   /// A `connect` step; nil where the connection is what a transcript opens by itself.
@@ -28,13 +35,17 @@ struct RecordedHandshake {
     _ request: HTTPRequestHead, _ body: [UInt8], _ response: HTTPResponseHead
   ) throws(RecordingProblem) -> JSONObject {
     var answer = JSONObject([("status", JSONValue.int(response.status))])
-    if WebSocketHandshake.isUpgrade(request) {
+    // A handshake against RFC 6455 §4.1 is no `connect`: that would be right.
+    if case .accept = WebSocketHandshake.decide(request) {
       var headers = JSONObject()
       for name in Self.refusalTold {
         if let value = response.headers[name] { headers[name] = ["$type": "string", "$say": .string(value)] }
       }
       if !headers.isEmpty { answer["headers"] = .object(headers) }
-      return JSONObject([("connect", .object(try asked(request))), ("refused", .object(answer))])
+      var connect = try asked(request)
+      let fields = try self.headers(request, others(request, isHandshake: true))
+      if !fields.isEmpty { connect["headers"] = .object(fields) }
+      return JSONObject([("connect", .object(connect)), ("refused", .object(answer))])
     }
     var http = JSONObject()
     let target = try text(request.target, "the path of a request")
@@ -47,7 +58,7 @@ struct RecordedHandshake {
     } else {
       http["request"] = .string("\(request.method) \(path)")
     }
-    let headers = try self.headers(request, Self.told + ["Content-Type"])
+    let headers = try self.headers(request, others(request, isHandshake: false))
     if !headers.isEmpty { http["headers"] = .object(headers) }
     if !body.isEmpty {
       let text = try self.text(String(decoding: body, as: UTF8.self), "the body of a request")
@@ -75,13 +86,26 @@ struct RecordedHandshake {
     return connect
   }
 
+  /// The names of the fields that a refusal may be about.
+  private func others(_ request: HTTPRequestHead, isHandshake: Bool) -> [String] {
+    var names: [String] = []
+    for (name, _) in request.headers {
+      let lower = name.lowercased()
+      let isOfHandshake = lower.hasPrefix("sec-websocket-") || ["upgrade", "connection"].contains(lower)
+      guard !Self.usual.contains(lower), !(isHandshake && isOfHandshake) else { continue }
+      if lower == "connection", !WebSocketHandshake.isUpgrade(request) { continue }
+      if !names.contains(name) { names.append(name) }
+    }
+    return names
+  }
+
   private func headers(_ request: HTTPRequestHead, _ names: [String]) throws(RecordingProblem) -> JSONObject {
     var headers = JSONObject()
     for name in names {
       guard let value = request.headers[name] else { continue }
       let written = try text(value, "the header \(name)")
-      // Whatever it looks like, what authorizes is a secret.
-      guard name != "Authorization" || written.string == nil else {
+      let isSecret = Self.authorizing.contains { $0.lowercased() == name.lowercased() }
+      guard !isSecret || written.string == nil else {
         throw .secret(at: JSONPointer(), in: "the header \(name)")
       }
       headers[name] = written

@@ -9,6 +9,8 @@ struct RecordedValues {
   private let reused: Set<String>
   /// Names of captures by what they stand for.
   private var names: [String: String] = [:]
+  /// What of them may stand inside other texts, in the order of their capture.
+  private var embeddable: [(text: String, name: String)] = []
   private var counts: [String: Int] = [:]
 
   /// A text shorter than this inside another is there by chance.
@@ -101,6 +103,7 @@ struct RecordedValues {
     let base = key.hasSuffix("_id") ? String(key.dropLast(3)) : key.isEmpty ? "value" : key
     let name = newName(base)
     names[text] = name
+    if text.utf8.count >= Self.shortestInside { embeddable.append((text, name)) }
     return ["$type": .string(type), "$as": .string(name)]
   }
 
@@ -124,8 +127,7 @@ struct RecordedValues {
   /// `text` with references where captured texts stand in it.
   private func cut(_ text: String) -> [JSONValue] {
     var parts: [JSONValue] = [.string(text)]
-    for (value, name) in names.sorted(by: { $0.key < $1.key })
-    where value.utf8.count >= Self.shortestInside && text.utf8.count > value.utf8.count {
+    for (value, name) in embeddable where text.utf8.count > value.utf8.count && text.contains(value) {
       parts = parts.flatMap { part -> [JSONValue] in
         guard let text = part.string, text.contains(value) else { return [part] }
         let pieces = text.components(separatedBy: value)

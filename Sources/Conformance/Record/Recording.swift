@@ -42,6 +42,10 @@ package final class RecordingLog: @unchecked Sendable {
   private var opened = 0
   private var open = 0
   private var problems: [String] = []
+  private var bytes = 0
+
+  /// Of messages. A transcript takes far less.
+  private static let maxBytes = 256 << 20
 
   package init(start: ContinuousClock.Instant = .now) { self.start = start }
 
@@ -61,8 +65,15 @@ package final class RecordingLog: @unchecked Sendable {
   /// Why clients could not be connected to the target.
   package var unreachable: [String] { lock.withLock { problems } }
 
-  fileprivate func add(_ event: Recording.Event, on connection: Int, at: ContinuousClock.Instant = .now) {
+  /// Whether something was left out because it was too much.
+  package var isFull: Bool { lock.withLock { bytes > Self.maxBytes } }
+
+  fileprivate func add(
+    _ event: Recording.Event, on connection: Int, at: ContinuousClock.Instant = .now, weight: Int = 64
+  ) {
     lock.withLock {
+      bytes += weight
+      guard bytes <= Self.maxBytes else { return }
       recording.entries.append(Recording.Entry(connection: connection, at: at - start, event: event))
     }
   }
@@ -93,7 +104,9 @@ private final class RecordingInterceptor: ProxyInterceptor {
   func intercept(_ message: ProxyMessage, _ direction: ProxyDirection) -> [ProxyAction] {
     var wire: [UInt8] = []
     if case .invalid = message.content { wire = message.wire }
-    log.add(.message(message.content, direction, wire: wire), on: connection, at: message.at)
+    log.add(
+      .message(message.content, direction, wire: wire), on: connection, at: message.at,
+      weight: message.wire.count + 64)
     return []
   }
 
