@@ -38,8 +38,8 @@ extension Command {
 enum Commands {
   static var all: [any Command.Type] {
     [
-      DemoCommand.self, RunCommand.self, ListCommand.self, BenchCommand.self, GenerateCommand.self,
-      CoverageCommand.self, RecordCommand.self, EchoCommand.self, ImportCommand.self,
+      DemoCommand.self, RunCommand.self, ListCommand.self, RecordCommand.self, ImportCommand.self,
+      GenerateCommand.self, CoverageCommand.self, BenchCommand.self, EchoCommand.self,
     ]
   }
 

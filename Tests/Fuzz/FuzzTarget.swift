@@ -22,6 +22,7 @@ struct FuzzTarget: Sendable {
 
   static let all: [FuzzTarget] = [
     .frames, .webSocket, .httpRequest, .httpResponse, .events, .json, .yaml, .schema, .transcripts, .messages,
+    .tap, .recordings, .har,
   ]
 
   static func named(_ name: String) -> FuzzTarget? { (all + planted).first { $0.name == name } }

@@ -58,7 +58,7 @@ package enum HARFile {
   ) throws(Invalid) -> [Recording.Entry] {
     let request = try self.request(entry.member("request"))
     let response = try entry.member("response")
-    let status = try Int(response.member("status").number())
+    let status = try Int(exactly: response.member("status").number()) ?? 0
     var start = Duration.zero
     if let first = messages.first { start = time(try first.member("time").number(), origin) }
     let answer = HTTPResponseHead(status: status, headers: try headers(response))

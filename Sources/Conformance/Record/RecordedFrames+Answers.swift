@@ -27,7 +27,9 @@ extension RecordedFrames {
   private mutating func toolResult(
     _ value: JSONValue, _ tool: MethodSpec?, _ place: RecordedPlace
   ) throws(RecordingProblem) -> JSONValue {
-    guard let tool, let object = value.object else { return try values.plain(value, place) }
+    guard let tool, let object = value.object, !object.hasMatcherKeys else {
+      return try values.plain(value, place)
+    }
     var members = JSONObject()
     for (key, member) in object {
       let inside = place.appending(key)
@@ -49,7 +51,7 @@ extension RecordedFrames {
   private mutating func content(
     _ value: JSONValue, _ tool: MethodSpec, _ place: RecordedPlace
   ) throws(RecordingProblem) -> JSONValue {
-    guard var object = value.object, let text = object["text"]?.string else {
+    guard var object = value.object, !object.hasMatcherKeys, let text = object["text"]?.string else {
       return try values.plain(value, place)
     }
     let inside = place.appending("text")
@@ -76,7 +78,7 @@ extension RecordedFrames {
       cover("error:\(error.name.rawValue)")
       return try specified(name, text, place)
     }
-    guard let object = value.object, let code = object["code"]?.int,
+    guard let object = value.object, !object.hasMatcherKeys, let code = object["code"]?.int,
       let error = spec.errors.all.first(where: { $0.code == code })
     else { return try values.plain(value, place) }
     cover("error:\(error.name.rawValue)")
@@ -127,7 +129,9 @@ extension RecordedFrames {
     _ value: JSONValue, _ schema: RecordedSchema, isRequired: Bool, key: String, _ place: RecordedPlace
   ) throws(RecordingProblem) -> JSONValue? {
     switch value {
-    case .object(let object): return try members(object, schema, place)
+    case .object(let object):
+      guard !object.hasMatcherKeys else { return try values.plain(value, key: key, place) }
+      return try members(object, schema, place)
     case .array(let elements):
       guard let items = schema.items, elements.contains(where: { $0.object != nil }) else {
         return try values.plain(value, key: key, place)

@@ -53,7 +53,7 @@ struct RecordedFrames {
   private mutating func message(
     _ frame: JSONValue, _ connection: String, _ place: RecordedPlace
   ) throws(RecordingProblem) -> JSONValue {
-    guard let object = frame.object else { return try values.plain(frame, place) }
+    guard let object = frame.object, !object.hasMatcherKeys else { return try values.plain(frame, place) }
     let speaker = place.isServer ? "server" : "client"
     let other = place.isServer ? "client" : "server"
     let isRequest = object["method"] != nil
@@ -159,7 +159,7 @@ struct RecordedFrames {
     _ value: JSONValue, _ place: RecordedPlace,
     _ line: (inout RecordedFrames, String, JSONValue, RecordedPlace) throws(RecordingProblem) -> JSONValue
   ) throws(RecordingProblem) -> JSONValue {
-    guard let object = value.object else { return try values.plain(value, place) }
+    guard let object = value.object, !object.hasMatcherKeys else { return try values.plain(value, place) }
     var members = JSONObject()
     for (key, member) in object {
       try values.check(key: key, place)

@@ -48,7 +48,7 @@ struct RecordedValues {
       }
       return .array(list)
     case .object(let object):
-      guard !object.keys.contains(where: { $0.hasPrefix("$") }) else {
+      guard !object.hasMatcherKeys else {
         try check(value, place)
         return ["$exactly": value]
       }
@@ -150,6 +150,11 @@ struct RecordedValues {
       throw .secret(at: place.path, in: place.what)
     }
   }
+}
+
+extension JSONObject {
+  /// Whether a transcript would take it for a matcher.
+  var hasMatcherKeys: Bool { keys.contains { $0.hasPrefix("$") } }
 }
 
 /// Where a value stands in a recording, for messages.
