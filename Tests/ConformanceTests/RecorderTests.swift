@@ -194,7 +194,7 @@ struct RecorderTests {
               tasks:
                 $contains: {task_id: {$ref: task}, state: cancelled}
                 $say:
-                - {task_id: {$type: uuid}, attempts: {$type: int, $say: 1}}
+                - {task_id: "00000000-0000-4000-8000-000000000000", attempts: {$type: int, $say: 1}}
                 - {task_id: {$ref: task}, state: cancelled}
               next_cursor: {$type: string, $as: next_cursor}
         - client: {method: list_tasks, params: {cursor: {$ref: next_cursor}}}

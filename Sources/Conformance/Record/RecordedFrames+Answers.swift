@@ -191,7 +191,7 @@ extension RecordedFrames {
         said.append(line)
       } else {
         values = before
-        said.append(Self.withoutCaptures(line))
+        said.append(Self.withoutCaptures(line, element))
       }
       guard index == teller, let object = line.object else { continue }
       for key in ["task_id", "description", "state"] { told[key] = object[key] }
@@ -199,13 +199,16 @@ extension RecordedFrames {
     return isWhole ? .array(said) : ["$contains": .object(told), "$say": .array(said)]
   }
 
-  private static func withoutCaptures(_ value: JSONValue) -> JSONValue {
-    switch value {
-    case .array(let elements): .array(elements.map(withoutCaptures))
-    case .object(let object):
-      .object(JSONObject(object.filter { $0.key != "$as" }.map { ($0.key, withoutCaptures($0.value)) }))
-    default: value
+  /// A line with what it would capture as it was: nobody asks for that later.
+  private static func withoutCaptures(_ line: JSONValue, _ recorded: JSONValue) -> JSONValue {
+    if let elements = line.array, let was = recorded.array, elements.count == was.count {
+      return .array(zip(elements, was).map(withoutCaptures))
     }
+    guard let object = line.object else { return line }
+    guard !object.contains("$as") else { return recorded }
+    return .object(
+      JSONObject(
+        object.map { key, value in (key, recorded[key].map { withoutCaptures(value, $0) } ?? value) }))
   }
 
   private mutating func noteState(_ key: String, _ text: String) {
