@@ -111,7 +111,7 @@ extension Orchestrator {
     do throws(StoreError) {
       let woken = try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true)
       owesWaking = false
-      queue.insert(contentsOf: woken, at: queue.startIndex)
+      queue.prepend(woken)
     } catch {
       log.error("wake", JSONObject([("cause", .string(error.description))]))
     }

@@ -35,7 +35,7 @@ extension Orchestrator {
     guard !isSuspending, !queue.isEmpty else { return }
     isSuspending = true
     let taken = queue
-    queue = []
+    queue = TaskQueue()
     do throws(StoreError) {
       let moved = try await store.transitionAll(from: .idle, to: .waiting)
       isSuspending = false
@@ -43,8 +43,8 @@ extension Orchestrator {
     } catch {
       isSuspending = false
       log.error("suspend", JSONObject([("cause", .string(error.description))]))
-      for id in taken { finish(id, .storeFailed) }
-      queue.insert(contentsOf: taken, at: queue.startIndex)
+      for id in taken.ids { finish(id, .storeFailed) }
+      queue.prepend(taken.ids)
       Task {
         try? await Task.sleep(for: self.spec.failures.policy.backoffCap)
         await self.pump()
@@ -67,7 +67,7 @@ extension Orchestrator {
     }
     running[id] = nil
     if again.remove(id) != nil {
-      queue.insert(id, at: queue.startIndex)
+      queue.prepend([id])
     } else {
       progress[id] = nil
     }
@@ -94,7 +94,7 @@ extension Orchestrator {
         try? await Task.sleep(for: spec.failures.policy.backoffCap)
       }
     }
-    queue.insert(contentsOf: ready, at: queue.startIndex)
+    queue.prepend(ready)
     await pump()
   }
 

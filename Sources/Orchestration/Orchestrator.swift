@@ -47,7 +47,7 @@ package actor Orchestrator {
   private let copyOfMonitor: Mutex<SystemMonitor>
   var retryPolicy: RetryPolicy
   /// Ids of tasks that are idle, in the order they will run.
-  var queue: ArraySlice<String> = []
+  var queue = TaskQueue()
   var running: [String: Task<Void, Never>] = [:]
   /// Those of `running` that are queued again as soon as they have left it.
   var again: Set<String> = []
@@ -102,7 +102,7 @@ package actor Orchestrator {
     }
     // What they wait for is there, or their time may have come.
     if currentUpstream != nil { try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true) }
-    queue = try await store.ids(in: .idle)[...]
+    queue = TaskQueue(try await store.ids(in: .idle))
     log.info(
       "started",
       JSONObject([

@@ -15,7 +15,8 @@ struct BenchRunTests {
   ) throws -> BenchPlan {
     var plan = BenchPlan(url: try HTTPURL(peer.url), mix: try RequestMix(mix))
     plan.connections = 3
-    plan.duration = .milliseconds(200)
+    // Long enough for one answer on a machine that does much else.
+    plan.duration = .seconds(1)
     plan.warmup = .milliseconds(20)
     change(&plan)
     return plan
@@ -236,6 +237,7 @@ struct BenchRunTests {
         $0.connections = 1
         $0.pipeline = BenchPlan.openLoopPipeline
         $0.rate = 1000
+        $0.duration = .milliseconds(200)
         $0.warmup = .zero
       }
     ).run()
@@ -256,6 +258,7 @@ struct BenchRunTests {
         $0.connections = 1
         $0.pipeline = 1
         $0.rate = 1000
+        $0.duration = .milliseconds(200)
         $0.warmup = .zero
       }
     ).run()
@@ -275,6 +278,7 @@ struct BenchRunTests {
         $0.connections = 1
         $0.pipeline = 2
         $0.rate = 1000
+        $0.duration = .milliseconds(200)
         $0.warmup = .zero
       }
     ).run()
