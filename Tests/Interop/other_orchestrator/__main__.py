@@ -34,6 +34,8 @@ def settings():
         host=get("OMNI_HOST", "127.0.0.1"), port=int(get("OMNI_PORT", "18765")),
         data=get("OMNI_DATA", "./data"), max_queued=int(get("OMNI_MAX_QUEUED", "100000")),
         token=get("OMNI_TOKEN"), odd=get("OTHER_MANNER") == "odd", rate_limit=int(get("OMNI_RATE_LIMIT", "0")),
+        max_running=int(get("OMNI_ROUTER_MAX_RUNNING", "64")),
+        cloud_check=seconds("OMNI_FAULT_HANDLER_CLOUD_CHECK_TIMEOUT", "10s"),
         threshold=int(get("OMNI_ROUTER_COMPLEXITY_THRESHOLD", "50")),
         litellm=get("LITELLM_URL", "http://127.0.0.1:4000"), litellm_key=get("LITELLM_API_KEY"),
         direct=get("DIRECT_API_URL", "https://api.anthropic.com"), backup_key=get("GITHUB_LITELLM_KEY"),
@@ -106,10 +108,10 @@ async def main():
     engine.start()
     await stopping.wait()
     handlers.draining = True
-    if engine.running:
-        await asyncio.wait(list(engine.running.values()), timeout=10)
     for task_id in list(engine.waiters):
         engine.tell(task_id, Refusal(1006, "Server is shutting down", task_id=task_id))
+    if engine.running:
+        await asyncio.wait(list(engine.running.values()), timeout=10)
     await asyncio.sleep(0)
     listening.close()
     await listening.wait_closed()

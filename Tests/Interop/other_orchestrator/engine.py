@@ -60,6 +60,7 @@ class Engine:
         self.state = tasks.fact("state") or tasks.fact("state", "normal")
         self.since = tasks.fact("since") or tasks.fact("since", store.now())
         self.running, self.waiters = {}, {}
+        self.places = asyncio.Semaphore(settings.max_running)
         self.cooldown_counted = float("-inf")
         self.watch = None
 
@@ -85,10 +86,14 @@ class Engine:
         return task_id
 
     def launch(self, task_id):
-        running = asyncio.create_task(self.run(task_id))
+        running = asyncio.create_task(self.run_in_turn(task_id))
         self.running[task_id] = running
         running.add_done_callback(
             lambda done: self.running.get(task_id) is done and self.running.pop(task_id))
+
+    async def run_in_turn(self, task_id):
+        async with self.places:
+            await self.run(task_id)
 
     def wait(self, task_id):
         """A future that gives how the task ended, or why it waits."""
@@ -276,7 +281,7 @@ class Engine:
                 self.enter("normal")
         else:
             cloud, gateway = await asyncio.gather(
-                self.direct.call("GET", "/", total=10), self.cheap("/health/readiness"),
+                self.direct.call("GET", "/", total=self.settings.cloud_check), self.cheap("/health/readiness"),
                 return_exceptions=True)
             self.cloud.good = 0 if isinstance(cloud, Exception) or cloud[0] >= 500 else self.cloud.good + 1
             self.litellm.good = 0 if isinstance(gateway, Exception) else self.litellm.good + 1
