@@ -15,7 +15,7 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage fuzz-short venv interop bench fuzz sanitize sanitize-address \
+.PHONY: help deps build demo test unit coverage fuzz-short venv browser interop bench fuzz sanitize sanitize-address \
   sanitize-thread lint release clean
 
 help: ## show this list
@@ -68,7 +68,7 @@ venv:
 
 interop: build venv ## clients and servers that are not ours, from PyPI
 	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
-	  OMNI_BIN=$(BIN) $(VENV)/bin/python -m pytest -q Tests/Interop; \
+	  OMNI_BIN=$(BIN) $(VENV)/bin/python -m pytest -q -rs Tests/Interop; \
 	else \
 	  echo "skipped: interop, because PyPI or python3-venv cannot be had here"; \
 	fi

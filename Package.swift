@@ -114,7 +114,9 @@ let package = Package(
       on: ["JSON", "YAML", "ProtocolSpec", "Diagnostics", "TaskStore", "Transport", "Orchestration"]),
     tests(
       "Conformance",
-      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Conformance", "omni-conformance"]),
+      on: [
+        "JSON", "YAML", "JSONSchema", "Wire", "Transport", "ProtocolSpec", "Conformance", "omni-conformance",
+      ]),
     tests(
       "MockLiteLLM",
       on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "mock-litellm"]),

@@ -38,8 +38,8 @@ extension Command {
 enum Commands {
   static var all: [any Command.Type] {
     [
-      DemoCommand.self, RunCommand.self, ListCommand.self, RecordCommand.self, ImportCommand.self,
-      GenerateCommand.self, CoverageCommand.self, BenchCommand.self, EchoCommand.self,
+      DemoCommand.self, RunCommand.self, ListCommand.self, ReportCommand.self, RecordCommand.self,
+      ImportCommand.self, GenerateCommand.self, CoverageCommand.self, BenchCommand.self, EchoCommand.self,
     ]
   }
 
@@ -73,22 +73,25 @@ enum CommonFlags {
   ]
 
   /// How they are played.
-  static let playing = [
-    Flag(name: "--level", value: "LEVEL", summary: "what counts: must, should (default) or may"),
-    Flag(name: "--seed", value: "N", summary: "seed of generated values; the default is random and printed"),
-    Flag(
-      name: "--jobs", value: "N",
-      summary: "cases at one time; default: the number of cores, 1 where they would disturb each other"),
-    Flag(name: "--repeat", value: "N", summary: "play every case N times, to find the flaky ones"),
-    Flag(name: "--shard", value: "I/N", summary: "only part I of N; together the parts are all cases"),
-    Flag(name: "--fail-fast", value: nil, summary: "begin no case once one has failed"),
-    Flag(
-      name: "--known-failing", value: "FILE",
-      summary: "cases that are known to fail, with reasons; one that passes fails the run"),
-    Flag(name: "--known-flaky", value: "FILE", summary: "cases that are known to fail now and then"),
-    Flag(name: "--write-baseline", value: "FILE", summary: "write a list for --known-failing"),
-    Flag(name: "--slack", value: "X", summary: "multiply every time limit by X on a slow machine"),
-    Flag(name: "--output", value: "FILE", summary: "write the results as JSON"),
-    Flag(name: "--verbose", value: nil, summary: "a line for every case, and remarks"),
-  ]
+  static let playing =
+    [
+      Flag(name: "--level", value: "LEVEL", summary: "what counts: must, should (default) or may"),
+      Flag(
+        name: "--seed", value: "N", summary: "seed of generated values; the default is random and printed"),
+      Flag(
+        name: "--jobs", value: "N",
+        summary: "cases at one time; default: the number of cores, 1 where they would disturb each other"),
+      Flag(name: "--repeat", value: "N", summary: "play every case N times, to find the flaky ones"),
+      Flag(name: "--shard", value: "I/N", summary: "only part I of N; together the parts are all cases"),
+      Flag(name: "--fail-fast", value: nil, summary: "begin no case once one has failed"),
+      Flag(
+        name: "--known-failing", value: "FILE",
+        summary: "cases that are known to fail, with reasons; one that passes fails the run"),
+      Flag(name: "--known-flaky", value: "FILE", summary: "cases that are known to fail now and then"),
+      Flag(name: "--write-baseline", value: "FILE", summary: "write a list for --known-failing"),
+      Flag(name: "--slack", value: "X", summary: "multiply every time limit by X on a slow machine"),
+      Flag(name: "--output", value: "FILE", summary: "write the results as JSON"),
+      ReportFlags.report, ReportFlags.traces,
+      Flag(name: "--verbose", value: nil, summary: "a line for every case, and remarks"),
+    ] + ReportFlags.extras
 }

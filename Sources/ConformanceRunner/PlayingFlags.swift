@@ -8,6 +8,7 @@ struct PlayingFlags {
   let seed: UInt64
   let slack: Double
   let threshold: RequirementLevel
+  let traces: TracePolicy
   /// How many cases at one time; nil: as the machine can.
   let jobs: Int?
   let times: Int
@@ -27,6 +28,12 @@ struct PlayingFlags {
       throw UsageError(description: unknown("level", level, known: RequirementLevel.allCases.map(\.rawValue)))
     }
     self.threshold = threshold
+    let which = arguments[ReportFlags.traces.name] ?? TracePolicy.failures.rawValue
+    guard let traces = TracePolicy(rawValue: which) else {
+      throw UsageError(
+        description: unknown("choice of traces", which, known: TracePolicy.allCases.map(\.rawValue)))
+    }
+    self.traces = traces
     jobs = try Self.number(arguments, "--jobs", Self.count, "a number from 1 to 1000")
     times = try Self.number(arguments, "--repeat", Self.count, "a number from 1 to 1000") ?? 1
     shard = try arguments["--shard"].map { text throws(UsageError) in

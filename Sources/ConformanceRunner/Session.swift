@@ -14,6 +14,7 @@ struct Session {
   let children = Children()
   let loop: EventLoop
   let flags: PlayingFlags
+  private let reports: ReportFlags
   private let output: String?
   private let newBaseline: String?
   private let roots: String?
@@ -28,6 +29,7 @@ struct Session {
     self.arguments = arguments
     self.source = source
     self.flags = flags
+    reports = try ReportFlags(arguments)
     self.output = arguments[output]
     newBaseline = arguments["--write-baseline"]
     roots = try CommonFlags.roots(arguments)
@@ -66,6 +68,7 @@ struct Session {
     if let output, !FileManager.default.createFile(atPath: output, contents: nil) {
       throw UsageError(description: "--output \(output) cannot be written")
     }
+    try reports.open()
     // Not emptied: it may be the list that this run is judged by.
     if let newBaseline, !FileManager.default.fileExists(atPath: newBaseline),
       !FileManager.default.createFile(atPath: newBaseline, contents: nil)
@@ -81,11 +84,12 @@ struct Session {
     let cases = cases
     let count = min(cases.count, Stands.count(description, mock, wanted: flags.wantedJobs))
     let stands = try await stands(count, description, mock, inherited)
-    let info = RunInfo(
+    var info = RunInfo(
       version: kitVersion, revision: source.spec.overview.revision, profile: source.profile.name,
       target: description.name, seed: flags.seed, slack: flags.slack,
       capabilities: Runner.capabilities(of: description, hasMock: mock.exists),
       rerun: "omni-conformance \(rerun)\(source.flags)")
+    info.startedAt = Timestamp.now().text
     let progress = ProgressLine(info: info, isVerbose: arguments.has("--verbose"))
     let part = flags.shard.map { ", part \($0.part) of \($0.of)" } ?? ""
     let times = flags.times > 1 ? " \(flags.times) times" : ""
@@ -96,7 +100,8 @@ struct Session {
       spec: source.spec, info: info, stands: stands.all,
       plan: flags.plan(lanes: flags.wantedJobs, known: source.all), loop: loop, settings: settings(cases),
       progress: progress.show)
-    let result = await runner.run(cases)
+    var result = await runner.run(cases)
+    result.asked = AskedRequirements(source.spec, cases: source.all)
     progress.finish()
     await stands.end()
     children.killAll()
@@ -131,7 +136,7 @@ struct Session {
     let secretNames = ["LITELLM_API_KEY", "GITHUB_LITELLM_KEY", "OMNI_TOKEN"] + cases.flatMap(\.secrets)
     return PlaySettings(
       seed: flags.seed, slack: flags.slack, threshold: flags.threshold, secrets: environment,
-      masking: Masking(secrets: secretNames.compactMap { environment[$0] }))
+      masking: Masking(secrets: secretNames.compactMap { environment[$0] }), traces: flags.traces)
   }
 
   /// The last lines and the file of `--output`; gives the exit code.
@@ -145,12 +150,17 @@ struct Session {
     for entry in result.unmatched { Output.complain("a known failure that is none: \(entry)") }
     let seconds = String(format: "%.1f", result.duration.milliseconds / 1000)
     Output.line("\(result.counts.text) in \(seconds) s")
+    // Of a few cases the sets say nothing.
+    if source.cases.count == source.all.count && flags.shard == nil {
+      for score in SetScoreText.lines(result.scores) { Output.line(score) }
+    }
     if result.exitCode == 4 {
       Output.complain("nothing was judged: no selected case is applicable to this target")
     }
     if let output {
       try Data((JSONWriter.indented(result.document) + "\n").utf8).write(to: URL(filePath: output))
     }
+    try reports.write(result)
     if let newBaseline {
       try Data(BaselineText(result).text.utf8).write(to: URL(filePath: newBaseline))
     }

@@ -26,6 +26,14 @@ package struct Requirement: Sendable {
   package let place: SourcePlace
 }
 
+/// A frozen list of requirements, by which endpoints are compared.
+package struct RequirementSet: Sendable {
+  /// Of its file below `Spec/requirements/`.
+  package let name: String
+  /// In the order of the file.
+  package let ids: [String]
+}
+
 /// Gathers the requirements of all files and refuses an id that stands twice.
 struct RequirementReader {
   private(set) var found: [String: Requirement] = [:]
@@ -45,7 +53,8 @@ struct RequirementReader {
   }
 
   /// A frozen set names requirements by level; none of them may have changed or gone.
-  func check(frozen node: YAMLNode) throws(SourceError) {
+  func check(frozen node: YAMLNode, name: String) throws(SourceError) -> RequirementSet {
+    var ids: [String] = []
     try node.checkKeys(["format", "revision"] + RequirementLevel.allCases.map(\.rawValue))
     for level in RequirementLevel.allCases {
       for entry in try node[level.rawValue]?.sequence() ?? [] {
@@ -56,8 +65,10 @@ struct RequirementReader {
         guard requirement.level == level else {
           throw entry.error("requirement \(id) is frozen as \(level), but is \(requirement.level) now")
         }
+        ids.append(id)
       }
     }
+    return RequirementSet(name: name, ids: ids)
   }
 }
 

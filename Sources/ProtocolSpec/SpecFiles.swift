@@ -53,6 +53,9 @@ package struct SpecFiles: Sendable {
     return node
   }
 
+  /// A file of the copy in the binary that is no YAML, such as a schema; nil if there is none.
+  package static func embeddedText(_ path: String) -> String? { embedded.texts[path] }
+
   /// The files directly in `folder`, by name.
   package func list(_ folder: String) throws(SourceError) -> [String] {
     if let unreadable { throw unreadable }

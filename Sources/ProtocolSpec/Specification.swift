@@ -21,6 +21,8 @@ package final class Specification: Sendable {
   package let profiles: [Profile]
   /// Every requirement of every file, by id.
   package let requirements: [String: Requirement]
+  /// The frozen ones, by the names of their files.
+  package let requirementSets: [RequirementSet]
   package let envelope: EnvelopeTexts
   /// The schema of a task, `omni:task`.
   package let taskSchema: JSONSchema
@@ -62,9 +64,12 @@ package final class Specification: Sendable {
     for file in try files.list("profiles") { profiles.append(try Profile(files.node(file))) }
     self.profiles = profiles
     self.requirements = requirements.found
+    var sets: [RequirementSet] = []
     for file in try files.list("requirements") {
-      try requirements.check(frozen: files.node(file))
+      let name = file.dropFirst("requirements/".count).dropLast(".yaml".count)
+      sets.append(try requirements.check(frozen: files.node(file), name: String(name)))
     }
+    requirementSets = sets
   }
 
   package func method(_ name: String) -> MethodSpec? { methodsByName[name] }

@@ -14,6 +14,7 @@ extension ResultTests {
           "bare",
           "jsonrpc"
         ],
+        "rerun": "omni-conformance run --target ws://127.0.0.1:18765",
         "duration_ms": 4200,
         "exit_code": 1
       },
@@ -28,6 +29,8 @@ extension ResultTests {
         "unexpected-pass": 0,
         "remarks": 0
       },
+      "sets": [],
+      "requirements": [],
       "cases": [
         {
           "id": "t/case",

@@ -166,7 +166,7 @@ enum Kit {
   static func run(
     _ text: String, against url: String, capabilities: [Capability]? = nil, mock: String? = nil,
     description: TargetDescription? = nil, threshold: RequirementLevel = .should,
-    secrets: [String: String] = [:], plan: RunPlan = RunPlan(),
+    secrets: [String: String] = [:], plan: RunPlan = RunPlan(), traces: TracePolicy = .failures,
     progress: @escaping @Sendable (Runner.Progress) -> Void = { _ in }
   ) async throws -> RunResult {
     let loop = try EventLoop(name: "runner")
@@ -185,7 +185,7 @@ enum Kit {
       loop: loop,
       settings: PlaySettings(
         seed: 4021, slack: 10, threshold: threshold, secrets: secrets,
-        masking: Masking(secrets: Array(secrets.values))), progress: progress)
+        masking: Masking(secrets: Array(secrets.values)), traces: traces), progress: progress)
     let result = await runner.run(try cases(text))
     await target.end()
     return result

@@ -237,3 +237,11 @@ def serve(start, tmp_path: Path):
         return server.ready()
 
     return begin
+
+
+@pytest.fixture(scope="session")
+def runs(tmp_path_factory):
+    """Kept runs, made once: see reporting.py."""
+    import reporting
+
+    return reporting.make(tmp_path_factory.mktemp("reports"))

@@ -110,7 +110,7 @@ extension CaseResult {
   fileprivate func with(_ verdict: Verdict, _ known: KnownFailure) -> CaseResult {
     CaseResult(
       transcript: transcript, requirement: requirement, verdict: verdict, duration: duration, reason: reason,
-      failure: failure, remarks: remarks, repeats: repeats, known: known)
+      failure: failure, remarks: remarks, trace: trace, repeats: repeats, known: known)
   }
 }
 

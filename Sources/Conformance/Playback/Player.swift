@@ -13,11 +13,13 @@ package struct PlaySettings: Sendable {
   package let threshold: RequirementLevel
   package let secrets: [String: String]
   package let masking: Masking
+  package let traces: TracePolicy
 
   package init(
     seed: UInt64, slack: Double = 1, threshold: RequirementLevel = .should, secrets: [String: String] = [:],
-    masking: Masking = Masking(secrets: [])
+    masking: Masking = Masking(secrets: []), traces: TracePolicy = .failures
   ) {
+    self.traces = traces
     self.seed = seed
     self.slack = slack
     self.threshold = threshold
@@ -39,6 +41,8 @@ package actor Player {
   var log: WireLog
   var remarks: [CaseFailure] = []
   var step: Step
+  private var timings: [StepTiming] = []
+  private var stepBegan = ContinuousClock.now
 
   package init(
     _ transcript: TranscriptCase, target: any LiveTarget, mock: MockBackend?, loop: EventLoop,
@@ -82,6 +86,8 @@ package actor Player {
   private func playSteps() async throws(Halt) {
     for step in transcript.steps {
       self.step = step
+      stepBegan = .now
+      defer { noteTime(of: step) }
       do throws(Halt) {
         try await play(step)
       } catch {
@@ -94,6 +100,16 @@ package actor Player {
       _ = try isRemark(error)
     }
   }
+
+  private func noteTime(of step: Step) {
+    timings.append(
+      StepTiming(
+        place: step.place, what: step.words, began: stepBegan - log.start, took: .now - stepBegan,
+        within: step.limit(slack: settings.slack)))
+  }
+
+  /// Of what has been played so far.
+  package var trace: CaseTrace { CaseTrace(steps: timings, wire: log.entries) }
 
   /// Keeps a failure that does not count; true if the case goes on behind it.
   private func isRemark(_ halt: Halt) throws(Halt) -> Bool {

@@ -24,7 +24,7 @@ package struct WireEntry: Sendable, Equatable {
 /// What one case said and heard, with secrets masked before they are stored.
 struct WireLog {
   private(set) var entries: [WireEntry] = []
-  private let start: ContinuousClock.Instant
+  let start: ContinuousClock.Instant
   private let masking: Masking
   /// Entries past the limit drop the oldest: the end of a long case tells more.
   private static let limit = 200

@@ -84,7 +84,7 @@ package struct FailureText {
   private func line(_ entry: WireEntry, namesConnection: Bool) -> String {
     let connection = namesConnection ? "\(entry.connection)  " : ""
     let text = entry.text.count > Self.shownText ? entry.text.prefix(Self.shownText) + "…" : entry.text
-    let oneLine = text.replacing("\r", with: "\\r").replacing("\n", with: "\\n")
+    let oneLine = String(text).replacingScalars { $0 == "\r" ? "\\r" : $0 == "\n" ? "\\n" : nil }
     return "      \(entry.at.clockText) \(entry.direction.rawValue)  \(connection)\(oneLine)"
   }
 

@@ -77,11 +77,13 @@ actor Judge {
   private func judge(_ transcript: TranscriptCase) async -> (CaseResult, TargetProblem?) {
     let start = ContinuousClock.now
     func result(
-      _ verdict: Verdict, reason: String? = nil, failure: CaseFailure? = nil, remarks: [CaseFailure] = []
+      _ verdict: Verdict, reason: String? = nil, failure: CaseFailure? = nil, remarks: [CaseFailure] = [],
+      trace: CaseTrace? = nil
     ) -> CaseResult {
       CaseResult(
         transcript: transcript, requirement: transcript.requirement.flatMap { spec.requirements[$0] },
-        verdict: verdict, duration: .now - start, reason: reason, failure: failure, remarks: remarks)
+        verdict: verdict, duration: .now - start, reason: reason, failure: failure, remarks: remarks,
+        trace: trace)
     }
     if let reason = missing(transcript) { return (result(.notApplicable, reason: reason), nil) }
     if transcript.usesMock && mock == nil {
@@ -99,19 +101,21 @@ actor Judge {
       return (result(.setupError, reason: reason), transcript.environment.isEmpty ? error : nil)
     }
     let player = Player(transcript, target: target, mock: mock, loop: loop, settings: settings)
-    switch await player.play() {
+    let outcome = await player.play()
+    let trace = await player.trace
+    switch outcome {
     case .passed(let remarks):
       guard let end = await target.unexpectedEnd(within: .zero) else {
-        return (result(.pass, remarks: remarks), nil)
+        return (result(.pass, remarks: remarks, trace: settings.traces == .all ? trace.bounded : nil), nil)
       }
       let failure = CaseFailure(
         place: transcript.place, title: transcript.title, level: transcript.level,
-        message: "the target ended and no step asked for that", differences: [], wire: [],
+        message: "the target ended and no step asked for that", differences: [], wire: trace.wire,
         targetLines: lines(of: end))
-      return (result(.fail, failure: failure, remarks: remarks), nil)
+      return (result(.fail, failure: failure, remarks: remarks, trace: trace.stepsOnly), nil)
     case .failed(var failure, let remarks):
       let problem = await aftermath(&failure)
-      return (result(.fail, failure: failure, remarks: remarks), problem)
+      return (result(.fail, failure: failure, remarks: remarks, trace: trace.stepsOnly), problem)
     case .setup(let reason): return (result(.setupError, reason: reason), nil)
     case .notTestable(let reason): return (result(.notTestable, reason: reason), nil)
     }
@@ -162,6 +166,6 @@ extension CaseResult {
       transcript: worst.transcript, requirement: worst.requirement,
       verdict: isMixed ? .flaky : worst.verdict, duration: rounds.reduce(.zero) { $0 + $1.duration },
       reason: worst.reason, failure: worst.failure, remarks: worst.remarks,
-      repeats: Repeats(passed: passed, failed: rounds.count - passed))
+      trace: worst.trace, repeats: Repeats(passed: passed, failed: rounds.count - passed))
   }
 }

@@ -13,8 +13,10 @@ extension RunResult {
       ("profile", .string(info.profile)), ("target", .string(info.target)),
       ("seed", .number(JSONNumber(checked: String(info.seed)))), ("slack", .number(JSONNumber(info.slack))),
       ("capabilities", .array(info.capabilities.map { .string($0.rawValue) })),
+      ("rerun", .string(info.rerun)),
       ("duration_ms", Self.milliseconds(duration)), ("exit_code", .int(Int(exitCode))),
     ])
+    run["started_at"] = info.startedAt.map(JSONValue.string)
     if let unreachable {
       run["unreachable"] = [
         "reason": .string(unreachable.description), "lines": .array(unreachable.lines.map(JSONValue.string)),
@@ -22,12 +24,32 @@ extension RunResult {
     }
     if !unmatched.isEmpty { run["unmatched"] = .array(unmatched.map { .string($0.message) }) }
     return [
-      "format": 1, "run": .object(run), "counts": .object(numbers), "cases": .array(results.map(\.document)),
+      "format": 1, "run": .object(run), "counts": .object(numbers),
+      "sets": .array(
+        scores.map {
+          [
+            "name": .string($0.set), "level": .string($0.level.rawValue), "held": .int($0.held),
+            "broken": .int($0.broken), "total": .int($0.total),
+          ]
+        }),
+      "requirements": .array(zip(asked.entries, statuses).map { $0.document($1) }),
+      "cases": .array(results.map(\.document)),
     ]
   }
 
   fileprivate static func milliseconds(_ duration: Duration) -> JSONValue {
     .number(JSONNumber((duration.milliseconds * 1000).rounded() / 1000))
+  }
+}
+
+extension AskedRequirements.Entry {
+  fileprivate func document(_ status: RequirementStatus) -> JSONValue {
+    [
+      "id": .string(requirement.id), "level": .string(requirement.level.rawValue),
+      "text": .string(requirement.text), "file": .string(requirement.place.file),
+      "line": .int(requirement.place.line), "sets": .array(sets.map(JSONValue.string)),
+      "status": .string(status.rawValue), "cases": .array(cases.map(JSONValue.string)),
+    ]
   }
 }
 
@@ -48,6 +70,7 @@ extension CaseResult {
     }
     members["reason"] = reason.map(JSONValue.string)
     members["failure"] = failure?.document
+    members["trace"] = trace?.document
     if let repeats { members["repeats"] = ["passed": .int(repeats.passed), "failed": .int(repeats.failed)] }
     if let known {
       members["known"] = [
@@ -71,19 +94,37 @@ extension CaseFailure {
             ["path": .string($0.path.description), "expected": .string($0.expected), "got": .string($0.got)]
           })
       ),
-      (
-        "wire",
-        .array(
-          wire.map {
-            [
-              "at_ms": RunResult.milliseconds($0.at), "direction": .string($0.direction.name),
-              "connection": .string($0.connection), "text": .string($0.text),
-            ]
-          })
-      ),
+      ("wire", .array(wire.map(\.document))),
     ])
     if !targetLines.isEmpty { members["target_output"] = .array(targetLines.map(JSONValue.string)) }
     return .object(members)
+  }
+}
+
+extension CaseTrace {
+  fileprivate var document: JSONValue {
+    var members: JSONObject = [
+      "steps": .array(
+        steps.map { step in
+          var members = JSONObject([
+            ("line", .int(step.place.line)), ("what", .string(step.what)),
+            ("began_ms", RunResult.milliseconds(step.began)), ("took_ms", RunResult.milliseconds(step.took)),
+          ])
+          members["within_ms"] = step.within.map(RunResult.milliseconds)
+          return .object(members)
+        })
+    ]
+    if !wire.isEmpty { members["wire"] = .array(wire.map(\.document)) }
+    return .object(members)
+  }
+}
+
+extension WireEntry {
+  fileprivate var document: JSONValue {
+    [
+      "at_ms": RunResult.milliseconds(at), "direction": .string(direction.name),
+      "connection": .string(connection), "text": .string(text),
+    ]
   }
 }
 

@@ -33,6 +33,7 @@ package struct CaseResult: Sendable {
   package let reason: String?
   package let failure: CaseFailure?
   package let remarks: [CaseFailure]
+  package let trace: CaseTrace?
   /// How often it was played, where that is more than once.
   package var repeats: Repeats?
   /// What a list of known failures says of it.
@@ -45,9 +46,10 @@ package struct CaseResult: Sendable {
 
   package init(
     transcript: TranscriptCase, requirement: Requirement?, verdict: Verdict, duration: Duration,
-    reason: String?, failure: CaseFailure?, remarks: [CaseFailure], repeats: Repeats? = nil,
-    known: KnownFailure? = nil
+    reason: String?, failure: CaseFailure?, remarks: [CaseFailure], trace: CaseTrace? = nil,
+    repeats: Repeats? = nil, known: KnownFailure? = nil
   ) {
+    self.trace = trace
     self.repeats = repeats
     self.known = known
     self.transcript = transcript
@@ -104,6 +106,8 @@ package struct RunResult: Sendable {
   package let unreachable: TargetProblem?
   /// Entries of the lists of known failures that no case is like.
   package let unmatched: [SourceError]
+  /// What the cases of the profile ask for, played or not.
+  package var asked = AskedRequirements()
 
   package init(
     info: RunInfo, results: [CaseResult], duration: Duration, unreachable: TargetProblem?,
@@ -140,6 +144,8 @@ package struct RunInfo: Sendable {
   package let capabilities: [Capability]
   /// The beginning of a command that plays one case again.
   package let rerun: String
+  /// RFC 3339; nil where it does not matter.
+  package var startedAt: String?
 
   package init(
     version: String, revision: String, profile: String, target: String, seed: UInt64, slack: Double,
