@@ -73,7 +73,7 @@ let package = Package(
       on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore"],
       settings: fast),
     module(
-      "Conformance", on: ["JSON", "YAML", "JSONSchema", "Wire", "Transport", "ProtocolSpec"],
+      "Conformance", on: ["JSON", "YAML", "JSONSchema", "Wire", "Transport", "ProtocolSpec", "MCP"],
       plugins: ["EmbedPlugin"]),
 
     // The three programs. What they import they name here, or an incremental build misses a change.

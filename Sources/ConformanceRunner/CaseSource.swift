@@ -14,9 +14,10 @@ struct CaseSource {
   /// Patterns of `--run` that no case is like.
   let unmatched: [String]
 
-  init(_ arguments: Arguments) throws {
+  /// - Parameter usual: the profile of who names none.
+  init(_ arguments: Arguments, profile usual: String = "reference") throws {
     let spec = try Specification.load(directory: arguments["--spec"])
-    let name = arguments["--profile"] ?? "reference"
+    let name = arguments["--profile"] ?? usual
     guard let profile = spec.profile(named: name) else {
       throw UsageError(description: unknown("profile", name, known: spec.profiles.map(\.name)))
     }

@@ -38,7 +38,9 @@ extension Command {
 enum Commands {
   static var all: [any Command.Type] {
     [
-      DemoCommand.self, RunCommand.self, ListCommand.self, ReportCommand.self, RecordCommand.self,
+      DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ReportCommand.self,
+      RecordCommand.self, ImportCommand.self, GenerateCommand.self, CoverageCommand.self, BenchCommand.self,
+      EchoCommand.self,
       ImportCommand.self, GenerateCommand.self, CoverageCommand.self, BenchCommand.self, EchoCommand.self,
     ]
   }

@@ -15,6 +15,7 @@ package struct MethodSpec: Sendable {
   package let result: JSONSchema
   /// The schema of the result in the bare dialect, where it differs.
   package let bareResult: JSONSchema?
+  package let bareResultSchema: JSONValue?
   package let errors: [ErrorName]
   package let place: SourcePlace
   private let defaults: [(key: String, value: JSONValue)]
@@ -38,7 +39,10 @@ package struct MethodSpec: Sendable {
     let resultNode = try node.required("result")
     resultSchema = try schemas.standalone.make(resultNode)
     result = try schemas.compile(resultNode)
-    if let bare = node["bare_result"] { bareResult = try schemas.compile(bare) } else { bareResult = nil }
+    bareResult = try node["bare_result"].map { node throws(SourceError) in try schemas.compile(node) }
+    bareResultSchema = try node["bare_result"].map { node throws(SourceError) in
+      try schemas.standalone.make(node)
+    }
     var errors: [ErrorName] = []
     for entry in try node.required("errors").sequence() { errors.append(try entry.choice()) }
     self.errors = errors

@@ -60,6 +60,9 @@ package final class Specification: Sendable {
     for file in try files.list("faults") { faults += try FaultSpec.list(files.node(file), failures) }
     self.faults = faults
     envelope = try EnvelopeTexts(files.node("wire.yaml"), &requirements)
+    let client = try files.node("client.yaml")
+    try client.checkKeys(["format", "requirements"])
+    try requirements.read(client)
     var profiles: [Profile] = []
     for file in try files.list("profiles") { profiles.append(try Profile(files.node(file))) }
     self.profiles = profiles

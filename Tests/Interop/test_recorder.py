@@ -50,6 +50,21 @@ def test_a_recorded_session_passes_against_a_new_server(client: str, mock: Mock,
     assert "1 passed, 0 failed" in text
 
 
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_recorded_session_is_played_to_the_client(client: str, mock: Mock, serve, tmp_path: Path):
+    folder = folder_of(tmp_path)
+    record(serve(**mock.variables).url, client, folder)
+    command = f"'{sys.executable}' '{CLIENTS[client]}' {{url}}"
+    code, text = run("client", "--fixtures", str(folder), "--exec", command)
+    assert code == 0, text
+    assert "1 passed, 0 failed" in text
+    # The other client says something else, at the first line.
+    other = next(path for name, path in CLIENTS.items() if name != client)
+    code, text = run("client", "--fixtures", str(folder), "--exec", f"'{sys.executable}' '{other}' {{url}}")
+    assert code == 1, text
+    assert f"FAIL  {client}/session-1" in text
+
+
 def test_a_polling_loop_is_one_step_and_ids_are_captured(mock: Mock, serve, tmp_path: Path):
     text = record(serve(**mock.variables).url, "bot", folder_of(tmp_path))
     assert text.count("- poll: {every: ") == 1 or text.count("- poll:\n") == 1

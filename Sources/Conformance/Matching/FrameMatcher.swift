@@ -10,7 +10,7 @@ package enum TranscriptDialect: String, Sendable, CaseIterable {
 /// What a whole message must be: the envelope of its dialect strictly, what is inside as a subset.
 package struct FrameMatcher: Sendable {
   package let matcher: Matcher
-  private let dialect: TranscriptDialect
+  let dialect: TranscriptDialect
 
   package init(_ matcher: Matcher, dialect: TranscriptDialect) {
     self.matcher = matcher

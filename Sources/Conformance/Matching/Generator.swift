@@ -1,4 +1,5 @@
 package import JSON
+internal import ProtocolSpec
 
 /// Why a value cannot be spoken now.
 package struct GenerationError: Error, CustomStringConvertible {
@@ -50,13 +51,16 @@ extension Matcher {
       case .code(let code): return .int(code)
       case .json(let matcher): return .string(JSONWriter.text(try matcher.generate(&bindings) ?? .null))
       case .joined(let parts): return .string(try JoinedText.spoken(parts, &bindings))
-      case .text(let template): if let text = template.literal { return .string(text) }
+      case .text(let template): return .string(template.sample)
       case .oneOf(let matchers):
         guard let matcher = matchers.randomElement(using: &bindings.random) else { return nil }
         return try matcher.generate(&bindings)
       case .between(let low, let high):
         guard let low = low.int, let high = high.int, low <= high else { break }
         return .int(Int.random(in: low...high, using: &bindings.random))
+      case .schema(_, let source):
+        guard let value = SchemaInstance(source).make(&bindings.random) else { break }
+        return value
       default: break
       }
     }
@@ -71,7 +75,7 @@ extension Matcher {
 
   private static func value(of type: ValueType, length: Int?, _ bindings: inout Bindings) -> JSONValue {
     switch type {
-    case .string, .id: return .string(word(length ?? 12, &bindings))
+    case .string, .id: return .string(GeneratedText.word(length ?? 12, &bindings.random))
     case .int: return .int(Int.random(in: 0...1_000_000, using: &bindings.random))
     case .number:
       return .number(JSONNumber(Double(Int.random(in: 0...1_000_000, using: &bindings.random)) / 64))
@@ -79,29 +83,9 @@ extension Matcher {
     case .object: return .object(JSONObject())
     case .array: return .array([])
     case .null: return .null
-    case .uuid: return .string(uuid(&bindings))
-    case .timestamp: return "2026-01-02T03:04:05.678Z"
+    case .uuid: return .string(GeneratedText.uuid(&bindings.random))
+    case .timestamp: return .string(GeneratedText.timestamp)
     }
-  }
-
-  private static func word(_ length: Int, _ bindings: inout Bindings) -> String {
-    let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
-    let bytes = (0..<length).map { _ in letters[Int.random(in: 0..<letters.count, using: &bindings.random)] }
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
-  /// Version 4 (RFC 9562 §5.4).
-  private static func uuid(_ bindings: inout Bindings) -> String {
-    var digits = Array("xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx")
-    let hexadecimal = Array("0123456789abcdef")
-    for place in digits.indices {
-      switch digits[place] {
-      case "x": digits[place] = hexadecimal[Int.random(in: 0..<16, using: &bindings.random)]
-      case "y": digits[place] = hexadecimal[Int.random(in: 8..<12, using: &bindings.random)]
-      default: break
-      }
-    }
-    return String(digits)
   }
 
   /// The first part that only matches and cannot be spoken.
@@ -118,13 +102,37 @@ extension Matcher {
 
   private static func isSpeakable(_ check: Check) -> Bool {
     switch check {
-    case .type, .reference, .secret, .next, .repeated, .code, .absent(true), .said: true
+    case .type, .reference, .secret, .next, .repeated, .code, .text, .schema, .absent(true), .said: true
     case .json(let matcher): matcher.firstUnspeakable() == nil
     case .joined(let parts): parts.allSatisfy { $0.firstUnspeakable() == nil }
     case .between(let low, let high): low.int != nil && high.int != nil
-    case .text(let template): template.literal != nil
     case .oneOf(let matchers): matchers.allSatisfy { $0.firstUnspeakable() == nil }
-    case .regex, .contains, .length, .schema, .absent(false): false
+    case .regex, .contains, .length, .absent(false): false
     }
+  }
+}
+
+/// Texts of the kinds that `$type` and schemas know.
+enum GeneratedText {
+  static let timestamp = "2026-01-02T03:04:05.678Z"
+
+  static func word(_ length: Int, _ random: inout SeededGenerator) -> String {
+    let letters = Array("abcdefghijklmnopqrstuvwxyz".utf8)
+    let bytes = (0..<length).map { _ in letters[Int.random(in: 0..<letters.count, using: &random)] }
+    return String(decoding: bytes, as: UTF8.self)
+  }
+
+  /// Version 4 (RFC 9562 §5.4).
+  static func uuid(_ random: inout SeededGenerator) -> String {
+    var digits = Array("xxxxxxxx-xxxx-4xxx-yxxx-xxxxxxxxxxxx")
+    let hexadecimal = Array("0123456789abcdef")
+    for place in digits.indices {
+      switch digits[place] {
+      case "x": digits[place] = hexadecimal[Int.random(in: 0..<16, using: &random)]
+      case "y": digits[place] = hexadecimal[Int.random(in: 8..<12, using: &random)]
+      default: break
+      }
+    }
+    return String(digits)
   }
 }

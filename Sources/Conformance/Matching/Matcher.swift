@@ -30,7 +30,8 @@ package struct Matcher: Sendable {
     case absent(Bool)
     case contains(Matcher)
     case length(Matcher)
-    case schema(JSONSchema)
+    /// With the schema as it stands, from which a value is made that is spoken.
+    case schema(JSONSchema, source: JSONValue)
     case code(Int)
     case text(TextTemplate)
     case reference(String)
@@ -102,6 +103,9 @@ package struct TextTemplate: Sendable {
 
   /// The text itself, if it has no placeholder.
   var literal: String? { parts.count == 1 ? parts[0] : nil }
+
+  /// The text with something at its placeholders.
+  var sample: String { parts.joined(separator: "x") }
 
   func matches(_ text: String) -> Bool {
     guard parts.count > 1, let first = parts.first, let last = parts.last else { return text == literal }

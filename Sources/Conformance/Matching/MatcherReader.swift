@@ -78,7 +78,7 @@ package struct MatcherReader {
     case "$absent": return .absent(try value.bool())
     case "$contains": return .contains(try matcher(value))
     case "$length": return .length(try length(value))
-    case "$schema": return .schema(try schema(value))
+    case "$schema": return try schema(value)
     case "$spec": return try specified(value)
     case "$ref":
       let name = try value.string(among: names, what: "capture")
@@ -151,13 +151,19 @@ package struct MatcherReader {
   }
 
   /// `METHOD/params`, `METHOD/result` or `omni:task`; in the bare dialect the result it has there.
-  private func schema(_ node: YAMLNode) throws(SourceError) -> JSONSchema {
+  private func schema(_ node: YAMLNode) throws(SourceError) -> Matcher.Check {
     let known = ["omni:task"] + spec.methods.flatMap { ["\($0.name)/params", "\($0.name)/result"] }
     let name = try node.string(among: known, what: "schema")
     let parts = name.split(separator: "/").map(String.init)
-    guard parts.count == 2, let method = spec.method(parts[0]) else { return spec.taskSchema }
-    if parts[1] == "params" { return method.params }
-    return dialect == .bare ? method.bareResult ?? method.result : method.result
+    guard parts.count == 2, let method = spec.method(parts[0]) else {
+      // The task alone is what get_task_status gives.
+      return .schema(spec.taskSchema, source: spec.method("get_task_status")?.resultSchema ?? .bool(true))
+    }
+    if parts[1] == "params" { return .schema(method.params, source: method.paramsSchema) }
+    if dialect == .bare, let bare = method.bareResult {
+      return .schema(bare, source: method.bareResultSchema ?? .bool(true))
+    }
+    return .schema(method.result, source: method.resultSchema)
   }
 
   /// `ERROR` is its code, `ERROR.text` its text, `ERROR.VARIANT` another text of it.

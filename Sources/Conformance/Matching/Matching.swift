@@ -95,7 +95,7 @@ extension Matcher {
     guard let value else { return plain }
     switch check {
     case .absent, .oneOf: return []
-    case .schema(let schema):
+    case .schema(let schema, _):
       return schema.validate(value).map { violation in
         let place = JSONPointer(tokens: path.tokens + violation.instance.tokens)
         return Difference(

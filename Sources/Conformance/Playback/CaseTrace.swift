@@ -72,6 +72,7 @@ extension Step {
     case .restart(let signal, _): "the target is restarted with \(signal.rawValue)"
     case .arm: "the backend is told to fail"
     case .await: "the backend is asked"
+    case .host(let action): action.words
     }
   }
 
@@ -80,7 +81,26 @@ extension Step {
     switch action {
     case .expect, .unordered, .pong, .closed, .connect, .http, .await: within * slack
     case .poll(let poll): poll.limit * slack
-    case .say, .raw, .close, .quiet, .restart, .arm: nil
+    case .host(.await), .host(.connect), .host(.closed), .host(.goesOn): within * slack
+    case .say, .raw, .close, .quiet, .restart, .arm, .host: nil
+    }
+  }
+}
+
+extension HostAction {
+  /// The same of a case that plays the server.
+  fileprivate var words: String {
+    switch self {
+    case .await(let request): "the client asks \(request.method ?? "something")"
+    case .answer: "the server answers"
+    case .connect: "the client connects"
+    case .connects(let most, let time): "at most \(most) handshakes come within \(time.short)"
+    case .quiet(let silence): "nothing is asked for \(silence.time.short)"
+    case .closed: "the client closes"
+    case .delay(let time), .holds(let time): "the server takes \(time.short)"
+    case .rests(let time): "the client rests for \(time.short)"
+    case .drop: "the server cuts the connection"
+    case .goesOn: "the client asks on, or ends in order"
     }
   }
 }

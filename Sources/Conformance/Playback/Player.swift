@@ -136,6 +136,7 @@ package actor Player {
     case .restart(let signal, let exit): try await restart(signal, exit)
     case .arm(let faces): try await arm(faces)
     case .await(let faces): try await observe(faces, within: limit)
+    case .host: throw .notTestable("this step is for a case that plays the server")
     }
   }
 

@@ -175,5 +175,5 @@ package struct SequenceCampaign {
     place: SourcePlace(file: "sequence", line: 1, column: 1), covers: [], level: .must, play: .client,
     dialect: .jsonrpc, isFresh: false, isAlone: false, needs: [], environment: [], arm: [], steps: [],
     observe: [],
-    secrets: [])
+    secrets: [], servesBackground: false, servesOn: false)
 }

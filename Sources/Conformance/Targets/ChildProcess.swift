@@ -20,6 +20,8 @@ package final class ChildProcess: @unchecked Sendable {
   private let lock = Lock()
   private var output: [String] = []
   private var partial: [UInt8] = []
+  /// The line that has begun, of each stream.
+  private var begun: [[UInt8]] = [[], []]
   private var status: Status?
   private var firstOutput: String?
   private var openPipes = 2
@@ -109,15 +111,28 @@ package final class ChildProcess: @unchecked Sendable {
           firstOutput = ""
         }
       }
-      for line in bytes.split(separator: UInt8(ascii: "\n")) {
-        output.append(String(decoding: line.prefix(Self.keptLineBytes), as: UTF8.self))
-      }
-      if output.count > Self.keptLines { output.removeFirst(output.count - Self.keptLines) }
+      // A line may come in pieces.
+      let place = isOutput ? 0 : 1
+      let pieces = (begun[place] + bytes).split(
+        separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+      for line in pieces.dropLast() where !line.isEmpty { keep(line) }
+      begun[place] = Array((pieces.last ?? []).prefix(Self.keptLineBytes))
     }
   }
 
+  /// Under the lock.
+  private func keep(_ line: ArraySlice<UInt8>) {
+    output.append(String(decoding: line.prefix(Self.keptLineBytes), as: UTF8.self))
+    if output.count > Self.keptLines { output.removeFirst() }
+  }
+
   private func pipeEnded() {
-    lock.withLock { openPipes -= 1 }
+    lock.withLock {
+      openPipes -= 1
+      guard openPipes == 0 else { return }
+      for line in begun where !line.isEmpty { keep(line[...]) }
+      begun = [[], []]
+    }
   }
 
   private func ended(_ status: Status) {
@@ -133,7 +148,7 @@ package final class ChildProcess: @unchecked Sendable {
     if ending != nil {
       _ = await poll(within: .milliseconds(500)) { self.lock.withLock { self.openPipes == 0 ? true : nil } }
     }
-    return lock.withLock { output }
+    return lock.withLock { output + begun.filter { !$0.isEmpty }.map { String(decoding: $0, as: UTF8.self) } }
   }
 
   package func signal(_ number: Int32) {
@@ -141,6 +156,14 @@ package final class ChildProcess: @unchecked Sendable {
     let pid = process.processIdentifier
     // A process of its own group takes its children with it.
     if getpgid(pid) == pid { kill(-pid, number) } else { kill(pid, number) }
+  }
+
+  /// Also what it has started and left behind.
+  package func signalGroup(_ number: Int32) {
+    let pid = process.processIdentifier
+    // Its group has its number as long as anybody is in it.
+    guard pid > 0, ending == nil ? getpgid(pid) == pid : true else { return signal(number) }
+    kill(-pid, number)
   }
 
   /// Waits for its end; nil if it goes on past `limit`.

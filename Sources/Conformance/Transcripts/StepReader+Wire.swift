@@ -40,7 +40,7 @@ extension StepReader {
     }
     return .frame(
       fin: try node["fin"]?.bool() ?? true, rsv: try small("rsv", 0...7) ?? 0, opcode: opcode,
-      isMasked: try node["masked"]?.bool() ?? true, payload: payload)
+      isMasked: try node["masked"]?.bool() ?? (play != .server), payload: payload)
   }
 
   private func parts(_ node: YAMLNode) throws(SourceError) -> [TextPart] {
@@ -129,7 +129,7 @@ extension StepReader {
     return path
   }
 
-  private mutating func spokenHeaders(_ node: YAMLNode?) throws(SourceError) -> [(
+  mutating func spokenHeaders(_ node: YAMLNode?) throws(SourceError) -> [(
     name: String, value: Matcher
   )] {
     var headers: [(name: String, value: Matcher)] = []
@@ -143,7 +143,7 @@ extension StepReader {
     return headers
   }
 
-  private mutating func expectedHeaders(_ node: YAMLNode?) throws(SourceError) -> [Matcher.Member] {
+  mutating func expectedHeaders(_ node: YAMLNode?) throws(SourceError) -> [Matcher.Member] {
     var headers: [Matcher.Member] = []
     for entry in try node?.mapping() ?? [] {
       headers.append(Matcher.Member(key: entry.key, matcher: try text(entry.value)))

@@ -10,9 +10,11 @@ struct StepReader {
   let dialect: TranscriptDialect
   let within: Duration
   let level: RequirementLevel
-  /// Whether the runner says the client's lines, so that they must give values.
-  let isSpoken: Bool
+  /// Who the runner may play; where it says the client's lines, they must give values.
+  let play: TranscriptCase.Play
   var matchers: MatcherReader
+  /// The awaited requests so far, of a case that plays the server.
+  var requests: [String] = []
 
   private static let common = ["conn", "within", "notBefore", "level", "why"]
   /// What a step does, and the keys that go with it.
@@ -23,25 +25,27 @@ struct StepReader {
   ]
 
   init(
-    spec: Specification, dialect: TranscriptDialect, within: Duration, level: RequirementLevel, isSpoken: Bool
+    spec: Specification, dialect: TranscriptDialect, within: Duration, level: RequirementLevel,
+    play: TranscriptCase.Play
   ) {
     self.spec = spec
     self.dialect = dialect
     self.within = within
     self.level = level
-    self.isSpoken = isSpoken
+    self.play = play
     matchers = MatcherReader(spec: spec, dialect: dialect)
   }
 
   mutating func read(_ node: YAMLNode) throws(SourceError) {
     let entries = try node.mapping()
-    guard let kind = Self.kinds.first(where: { kind in entries.contains { $0.key == kind.key } }) else {
-      try node.checkKeys(Self.common + Self.kinds.map(\.key))
-      throw node.error("a step needs one of \(Self.kinds.map(\.key).joined(separator: ", "))")
+    let kinds = play == .server ? Self.hostKinds : Self.kinds
+    guard let kind = kinds.first(where: { kind in entries.contains { $0.key == kind.key } }) else {
+      try node.checkKeys(Self.common + kinds.map(\.key))
+      throw node.error("a step needs one of \(kinds.map(\.key).joined(separator: ", "))")
     }
     let known = Self.common + [kind.key] + kind.beside
     for entry in entries where !known.contains(entry.key) {
-      let others = Self.kinds.flatMap { [$0.key] + $0.beside }
+      let others = kinds.flatMap { [$0.key] + $0.beside }
       let message =
         others.contains(entry.key)
         ? "\(kind.key) and \(entry.key) do not go together in one step"
@@ -49,7 +53,8 @@ struct StepReader {
       throw node.error(message, at: entry.keyPlace)
     }
     guard let value = node[kind.key] else { return }
-    let action = try action(kind.key, value, in: node)
+    let isHost = play == .server
+    let action = isHost ? try hostAction(kind.key, value, in: node) : try action(kind.key, value, in: node)
     steps.append(
       Step(
         place: node.place, connection: try node["conn"]?.string() ?? "a",
@@ -68,7 +73,9 @@ struct StepReader {
     case "raw": return .raw(try rawMessage(value))
     case "pong": return .pong(Array(try value.string().utf8))
     case "close": return try close(value)
-    case "closed": return .closed(try closeCodes(value))
+    case "closed":
+      try value.checkKeys(["by", "code"])
+      return .closed(try closeCodes(value))
     case "poll": return .poll(try poll(value, in: node))
     case "quiet": return .quiet(try quiet(value))
     case "connect": return .connect(try connect(value, in: node))
@@ -89,9 +96,9 @@ struct StepReader {
 
   /// A line of the client: a matcher that also gives a value. In JSON-RPC each object gets the
   /// member `jsonrpc` unless it says something about it.
-  private mutating func spoken(_ node: YAMLNode) throws(SourceError) -> Matcher {
+  mutating func spoken(_ node: YAMLNode) throws(SourceError) -> Matcher {
     let matcher = try matchers.matcher(node)
-    if isSpoken, let bad = matcher.firstUnspeakable() {
+    if play != .server, let bad = matcher.firstUnspeakable() {
       throw node.error("\(FlowText.text(bad.source)) matches but gives no value to send", at: bad.place)
     }
     return dialect == .jsonrpc ? Self.versioned(matcher) : matcher
@@ -106,7 +113,7 @@ struct StepReader {
     }
   }
 
-  private static func versionedElement(_ matcher: Matcher) -> Matcher {
+  static func versionedElement(_ matcher: Matcher) -> Matcher {
     guard let members = matcher.members, !members.contains(where: { $0.key == "jsonrpc" }) else {
       return matcher
     }
@@ -156,14 +163,13 @@ struct StepReader {
     return try node.required("for").duration()
   }
 
-  private func close(_ node: YAMLNode) throws(SourceError) -> StepAction {
+  func close(_ node: YAMLNode) throws(SourceError) -> StepAction {
     try node.checkKeys(["code", "reason"])
     let code = try node["code"].map { node throws(SourceError) in try closeCode(node) }
     return .close(code: code, reason: try node["reason"]?.string() ?? "")
   }
 
-  private func closeCodes(_ node: YAMLNode) throws(SourceError) -> [UInt16?] {
-    try node.checkKeys(["by", "code"])
+  func closeCodes(_ node: YAMLNode) throws(SourceError) -> [UInt16?] {
     _ = try node["by"]?.string(among: ["server", "client"], what: "side")
     let codes = try node.required("code")
     var list: [UInt16?] = []

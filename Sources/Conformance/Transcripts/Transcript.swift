@@ -26,6 +26,10 @@ package struct TranscriptCase: Sendable {
   package let observe: [ObservedFace]
   /// The environment variables whose values are secrets.
   package let secrets: [String]
+  /// Of a case that plays the server: what no step waits for is answered as the specification says.
+  package let servesBackground: Bool
+  /// Of such a case: behind the last step it serves on until the client ends, and closes otherwise.
+  package let servesOn: Bool
 
   /// `suite/case`
   package var id: String { "\(suite)/\(name)" }
@@ -127,6 +131,7 @@ package enum StepAction: Sendable {
   case restart(signal: RestartSignal, exit: Int?)
   case arm([ArmedFace])
   case await([ObservedFace])
+  case host(HostAction)
 }
 
 package enum RestartSignal: String, Sendable, CaseIterable {

@@ -56,7 +56,7 @@ struct TranscriptReader {
   private static let caseKeys = [
     "id", "title", "covers", "level", "play", "dialect", "fresh", "alone", "needs", "environment", "arm",
     "steps",
-    "observe",
+    "observe", "background", "then",
   ]
 
   private func transcript(_ node: YAMLNode) throws(SourceError) -> TranscriptCase {
@@ -72,7 +72,7 @@ struct TranscriptReader {
     let dialect: TranscriptDialect = try node["dialect"]?.choice(what: "dialect") ?? self.dialect
     let environment = try Self.environment(node["environment"])
     var steps = StepReader(
-      spec: spec, dialect: dialect, within: defaults.within, level: level, isSpoken: play != .server)
+      spec: spec, dialect: dialect, within: defaults.within, level: level, play: play)
     let arm = try node["arm"].map { node throws(SourceError) in try steps.armedFaces(node) } ?? []
     let list = try node.required("steps")
     guard try !list.sequence().isEmpty else { throw list.error("a case needs a step") }
@@ -85,12 +85,19 @@ struct TranscriptReader {
     if !(arm.isEmpty && observe.isEmpty) { needs.append(.faults) }
     if isFresh { needs.append(.restart) }
     if !environment.isEmpty { needs += [.restart, .environment] }
+    let background = try node["background"]?.string(among: ["answer", "fail"], what: "background")
+    let then = try node["then"]?.string(among: ["close", "answer"], what: "ending")
+    for key in ["background", "then"] where play != .server {
+      guard let value = node[key] else { continue }
+      throw value.error("\(key) is for a case that plays the server")
+    }
     return TranscriptCase(
       suite: suite, name: name, title: try node["title"]?.string() ?? requirement?.text ?? name,
       place: node.place, covers: covers, level: level, play: play, dialect: dialect, isFresh: isFresh,
       isAlone: try node["alone"]?.bool() ?? false,
       needs: Capability.allCases.filter(needs.contains), environment: environment, arm: arm,
-      steps: steps.steps, observe: observe, secrets: steps.matchers.secrets)
+      steps: steps.steps, observe: observe, secrets: steps.matchers.secrets,
+      servesBackground: background != "fail", servesOn: then == "answer")
   }
 
   /// Names are parts of patterns on the command line.
