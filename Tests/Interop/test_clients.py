@@ -35,8 +35,12 @@ BROKEN = {
 
 
 def judge(client: Path, *arguments: str) -> tuple[int, str]:
+    return judge_command(f"{sys.executable} {client} {{url}}", *arguments)
+
+
+def judge_command(command: str, *arguments: str) -> tuple[int, str]:
     done = subprocess.run(
-        [program("omni-conformance"), "client", "--exec", f"{sys.executable} {client} {{url}}", *arguments],
+        [program("omni-conformance"), "client", "--exec", command, *arguments],
         cwd=ROOT, env=clean_environment(), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT, text=True, timeout=RUN_DEADLINE, check=False)
     return done.returncode, done.stdout
@@ -74,6 +78,13 @@ def test_the_mcp_client_is_good():
     assert passed >= 10 and others == 0, text
     # Known of it: it takes "0" for 0, which is no more than a remark.
     assert re.search(r"^NOTE +client-faults/id-of-another-type ", text, re.MULTILINE), text
+
+
+def test_the_runner_itself_is_a_good_client():
+    """Cases that play both ways, between the two sides of one program: the command of the docs."""
+    code, text = judge_command(
+        f"{program('omni-conformance')} run --target {{url}} --run {{case}}", "--profile", "reference")
+    assert code == 0 and counts(text)[0] >= 90, text
 
 
 def test_the_case_in_the_docs_can_be_played(tmp_path):

@@ -27,7 +27,11 @@ extension HostPlayer {
         throw failure("no frame within \(limit.short), \(soFar)")
       }
       if case .ended(place) = happening {
-        throw failure("the connection ended instead: \(ending(of: place))")
+        guard await isOnlyALook(place) else {
+          throw failure("the connection ended instead: \(ending(of: place))")
+        }
+        names[step.connection] = nil
+        return try await hear(message)
       }
       try await settle(happening)
     }
@@ -44,6 +48,29 @@ extension HostPlayer {
   /// The handshake that the client is to make, answered as the case says.
   func hear(_ connect: Connect) async throws(HostHalt) {
     let guest = try await arrival()
+    let differences = try differences(guest.request, connect)
+    guard differences.isEmpty else {
+      guard await onlyLooks(adopt(guest), within: limit) else {
+        throw failure("the handshake differs", differences)
+      }
+      return try await hear(connect)
+    }
+    switch connect.outcome {
+    case .accepted(let subprotocol, _):
+      let chosen = subprotocol.flatMap { try? $0.generate(&bindings) }?.string
+      let place = adopt(guest, subprotocol: chosen)
+      if place == 0, await onlyLooks(place, within: Self.glance) { return try await hear(connect) }
+      names[step.connection] = place
+    case .refused(let answered):
+      let status = answered.status.flatMap { try? $0.generate(&bindings) }?.int ?? 503
+      let headers = answered.headers.map { (name: $0.key, value: $0.matcher) }
+      refuse(guest, HostRefusal(status: status, headers: headers, body: ""))
+    }
+  }
+
+  private func differences(
+    _ request: HTTPRequestHead, _ connect: Connect
+  ) throws(HostHalt) -> [Difference] {
     var differences: [Difference] = []
     func compare(_ name: String, _ expected: String, _ got: String) {
       guard expected != got else { return }
@@ -51,25 +78,34 @@ extension HostPlayer {
         Difference(
           JSONPointer(tokens: [name]), expected: FlowText.string(expected), gotText: FlowText.string(got)))
     }
-    compare("path", connect.path, guest.request.target)
+    compare("path", connect.path, request.target)
     var offers: [String] = []
     for offer in connect.offers { offers.append(try value(of: offer).string ?? "") }
-    let offered = WebSocketHandshake.offeredSubprotocols(guest.request)
+    let offered = WebSocketHandshake.offeredSubprotocols(request)
     compare("subprotocols", offers.joined(separator: ", "), offered.joined(separator: ", "))
     for header in connect.headers {
-      let got = guest.request.headers[header.name].map(JSONValue.string)
+      let got = request.headers[header.name].map(JSONValue.string)
       differences += header.value.match(got, at: JSONPointer(tokens: ["headers", header.name]), &bindings)
     }
-    switch connect.outcome {
-    case .accepted(let subprotocol, _):
-      let chosen = subprotocol.flatMap { try? $0.generate(&bindings) }?.string
-      names[step.connection] = adopt(guest, subprotocol: chosen)
-    case .refused(let answered):
-      let status = answered.status.flatMap { try? $0.generate(&bindings) }?.int ?? 503
-      let headers = answered.headers.map { (name: $0.key, value: $0.matcher) }
-      refuse(guest, HostRefusal(status: status, headers: headers, body: ""))
+    return differences
+  }
+
+  /// Whether the client leaves again without a word: it may look first whether anybody is there.
+  private func onlyLooks(_ place: Int, within time: Duration) async -> Bool {
+    let deadline = ContinuousClock.now + time
+    while let happening = try? await happen(within: deadline - .now) {
+      switch happening {
+      case .ended(place):
+        guard await isOnlyALook(place) else { return false }
+        names[step.connection] = nil
+        return true
+      case .said(let place, let said):
+        guests[place].backlog.append(said)
+        return false
+      default: guard (try? await settle(happening)) != nil else { return false }
+      }
     }
-    guard differences.isEmpty else { throw failure("the handshake differs", differences) }
+    return false
   }
 
   private func arrival() async throws(HostHalt) -> WebSocketGuest {

@@ -98,7 +98,7 @@ extension HostPlayer {
   }
 
   /// Whether the connection was opened and closed to see whether anybody is there.
-  private func isOnlyALook(_ place: Int) async -> Bool {
+  func isOnlyALook(_ place: Int) async -> Bool {
     guard transcript.play != .server, !guests[place].hasSpoken else { return false }
     return Self.isOrderly(guests[place].ending)
   }
