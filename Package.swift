@@ -81,7 +81,7 @@ let package = Package(
       "omni-server",
       on: [
         "JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore", "MCP",
-        "Orchestration",
+        "Orchestration", "CLinux",
       ],
       in: "Server"),
     program(

@@ -1,7 +1,8 @@
-// Glibc's Swift import has no epoll, eventfd, timerfd, accept4 or thread names; this header gives them.
-// _GNU_SOURCE is not defined here: the types would then differ from those Swift imports.
+// Glibc's Swift import has no epoll, eventfd, timerfd, accept4, malloc_trim or thread names; this header
+// gives them. _GNU_SOURCE is not defined here: the types would then differ from those Swift imports.
 #pragma once
 #if defined(__linux__)
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>

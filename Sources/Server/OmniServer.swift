@@ -65,6 +65,8 @@ struct OmniServer {
     }
     service.phase = .ready
     announce()
+    let memory = Task(priority: .background, operation: MemoryReturn.watch)
+    defer { memory.cancel() }
     let signal = await signals.wait().flatMap { StopSignals.names[$0] } ?? "none"
     log.info("draining", JSONObject([("signal", .string(signal))]))
     service.phase = .draining
