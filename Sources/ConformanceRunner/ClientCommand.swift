@@ -143,7 +143,7 @@ extension Session {
       spec: source.spec, info: info, description: description, loop: loop,
       settings: settings(cases), children: children, inherited: ProcessInfo.processInfo.environment,
       comesWithin: within,
-      plan: flags.plan(lanes: flags.jobs ?? 2 * flags.wantedJobs, known: source.all), progress: progress.show)
+      plan: flags.plan(lanes: flags.wantedJobs, known: source.all), progress: progress.show)
     let result = await runner.run(cases, host: host)
     progress.finish()
     return result

@@ -82,7 +82,7 @@ enum CommonFlags {
         name: "--seed", value: "N", summary: "seed of generated values; the default is random and printed"),
       Flag(
         name: "--jobs", value: "N",
-        summary: "cases at one time; default: the number of cores, 1 where they would disturb each other"),
+        summary: "cases at one time; default: two for each core, 1 where they would disturb each other"),
       Flag(name: "--repeat", value: "N", summary: "play every case N times, to find the flaky ones"),
       Flag(name: "--shard", value: "I/N", summary: "only part I of N; together the parts are all cases"),
       Flag(name: "--fail-fast", value: nil, summary: "begin no case once one has failed"),

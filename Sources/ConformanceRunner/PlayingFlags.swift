@@ -65,8 +65,8 @@ struct PlayingFlags {
     return number
   }
 
-  /// As many as the machine has cores, and not less than two: most cases wait more than they work.
-  var wantedJobs: Int { jobs ?? max(2, ProcessInfo.processInfo.activeProcessorCount) }
+  /// Twice as many as the machine has cores: most cases wait more than they work.
+  var wantedJobs: Int { jobs ?? 2 * max(1, ProcessInfo.processInfo.activeProcessorCount) }
 
   /// - Parameter known: all cases that lists of known failures may name.
   func plan(lanes: Int, known: [TranscriptCase]) -> RunPlan {
