@@ -102,6 +102,9 @@ extension HostPlayer {
       case .said(let place, let said):
         guests[place].backlog.append(said)
         return false
+      case .arrived(let guest):
+        early.append(guest)
+        return false
       default: guard (try? await settle(happening)) != nil else { return false }
       }
     }
@@ -109,6 +112,7 @@ extension HostPlayer {
   }
 
   private func arrival() async throws(HostHalt) -> WebSocketGuest {
+    if !early.isEmpty { return early.removeFirst() }
     let limit = guests.isEmpty ? comesWithin : limit
     let deadline = ContinuousClock.now + limit
     while let happening = try await happen(within: deadline - .now) {

@@ -43,6 +43,8 @@ package actor HostPlayer {
   var remarks: [CaseFailure] = []
   var step: Step
   var guests: [Hosted] = []
+  /// They came before a step waited for them.
+  var early: [WebSocketGuest] = []
   /// The places of the connections that steps name.
   var names: [String: Int] = [:]
   /// The awaited requests by their names.
