@@ -41,7 +41,6 @@ enum Commands {
       DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ReportCommand.self,
       RecordCommand.self, ImportCommand.self, GenerateCommand.self, CoverageCommand.self, BenchCommand.self,
       EchoCommand.self,
-      ImportCommand.self, GenerateCommand.self, CoverageCommand.self, BenchCommand.self, EchoCommand.self,
     ]
   }
 
