@@ -115,4 +115,11 @@ extension WebSocketClient {
     let event = try await take()
     #expect(event == expected, sourceLocation: place)
   }
+
+  /// For clients that report pings, which come when it pleases the server.
+  func expect(behindPings expected: Event, _ place: SourceLocation = #_sourceLocation) async throws {
+    var event = try await take()
+    while event == .ping([]) { event = try await take() }
+    #expect(event == expected, sourceLocation: place)
+  }
 }
