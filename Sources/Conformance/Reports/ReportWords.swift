@@ -23,13 +23,17 @@ struct ReportWords {
     let causes = Cause.list(report)
     if let first = causes.first {
       let count = first.cases.count
-      let who =
-        causes.count == 1
-        ? count == 1 ? "It breaks" : "All of them break"
-        : count > 1 ? "\(count) of them break" : "The first breaks"
-      // The sentence that everybody understands; what came instead stands below.
-      let what = first.sentence
-      parts.append("\(who) this: “\(what)”")
+      let isAll = causes.count == 1
+      if first.requirements.count > 2 {
+        parts.append("\(isAll ? "All" : "\(count)") of them fail alike: “\(first.sentence)”.")
+      } else {
+        let who =
+          isAll
+          ? count == 1 ? "It breaks" : "All of them break"
+          : count > 1 ? "\(count) of them break" : "The first breaks"
+        // The sentence that everybody understands; what came instead stands below.
+        parts.append("\(who) this: “\(first.sentence)”")
+      }
       if causes.count > 1 {
         parts.append(
           "There \(causes.count == 2 ? "is 1 other cause" : "are \(causes.count - 1) other causes").")
