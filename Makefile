@@ -16,7 +16,7 @@ FUZZER ?= mutator
 BENCH ?=
 
 .PHONY: help deps build demo test unit coverage fuzz-short venv browser interop bench fuzz sanitize sanitize-address \
-  sanitize-thread lint release clean
+  sanitize-thread lint docs release clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -99,8 +99,12 @@ sanitize-address: deps
 sanitize-thread: deps
 	Tests/Fuzz/Scripts/sanitize.sh thread
 
-lint: ## formatting
+lint: build ## formatting, and the mistakes of Spec/ and Fixtures/
+	$(BIN)/omni-conformance lint --strict Spec Fixtures
 	swift format lint --strict -r Package.swift Sources Tests
+
+docs: build ## write docs/protocol.md again from Spec/
+	$(BIN)/omni-conformance docs --output docs/protocol.md
 
 release: deps ## optimised programs in .build/release
 	swift build -c release

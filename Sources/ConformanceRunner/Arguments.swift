@@ -52,4 +52,14 @@ struct Arguments {
   func has(_ name: String) -> Bool { values[name] != nil }
   func all(_ name: String) -> [String] { values[name] ?? [] }
   subscript(name: String) -> String? { values[name]?.last }
+
+  /// A value out of a few; nil where the flag is not given.
+  func choice(_ name: String, among known: [String]) throws(UsageError) -> String? {
+    guard let value = self[name] else { return nil }
+    guard known.contains(value) else {
+      throw UsageError(
+        description: unknown(String(name.trimmingPrefix("--")), value, known: known))
+    }
+    return value
+  }
 }

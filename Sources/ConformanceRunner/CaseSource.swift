@@ -14,8 +14,10 @@ struct CaseSource {
   /// Patterns of `--run` that no case is like.
   let unmatched: [String]
 
-  /// - Parameter usual: the profile of who names none.
-  init(_ arguments: Arguments, profile usual: String = "reference") throws {
+  /// - Parameters:
+  ///   - usual: the profile of who names none.
+  ///   - run: patterns beside those of `--run`.
+  init(_ arguments: Arguments, profile usual: String = "reference", run: [String] = []) throws {
     let spec = try Specification.load(directory: arguments["--spec"])
     let name = arguments["--profile"] ?? usual
     guard let profile = spec.profile(named: name) else {
@@ -27,7 +29,7 @@ struct CaseSource {
       !arguments.has("--fixtures")
       || profile.fixtures.contains { folder in files.files.contains { $0.path.hasPrefix(folder + "/") } }
     let all = try FixtureSet(files, folders: isKit ? profile.fixtures : [""], spec: spec).cases
-    let selection = Selection(run: arguments.all("--run"), skip: arguments.all("--skip"))
+    let selection = Selection(run: arguments.all("--run") + run, skip: arguments.all("--skip"))
     unmatched = selection.run.filter { pattern in !all.contains { Selection.matches($0.id, pattern) } }
     self.all = all
     self.spec = spec

@@ -27,7 +27,9 @@ extension Command {
 
     usage: omni-conformance \(name) \(usage)
 
+    flags:
     \(Help.table(flags + [Flag(name: "--help", value: nil, summary: "this text")]))
+    examples:
     \(examples)
 
     """
@@ -38,9 +40,10 @@ extension Command {
 enum Commands {
   static var all: [any Command.Type] {
     [
-      DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ReportCommand.self,
-      RecordCommand.self, ImportCommand.self, GenerateCommand.self, CoverageCommand.self, BenchCommand.self,
-      EchoCommand.self,
+      DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ExplainCommand.self,
+      ReportCommand.self, RecordCommand.self, ImportCommand.self, GenerateCommand.self,
+      CoverageCommand.self, LintCommand.self, DocsCommand.self, CompletionsCommand.self,
+      BenchCommand.self, EchoCommand.self,
     ]
   }
 

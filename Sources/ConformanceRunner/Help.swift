@@ -9,7 +9,7 @@ enum Help {
     \(table(Commands.all.map { Flag(name: $0.name, value: nil, summary: $0.summary) }))
       omni-conformance demo
       omni-conformance run --target ws://127.0.0.1:18765
-      omni-conformance COMMAND --help
+      omni-conformance help COMMAND
 
     exit codes: 0 all as expected, 1 failures, 2 usage or broken fixture or specification (nothing
     was run), 3 the target could not be reached, 4 nothing was selected or applicable

@@ -6,13 +6,15 @@ struct ListCommand: Command {
   static let name = "list"
   static let summary = "the cases, their level and what they cover"
   static let usage = "[flags]"
-  static let flags = CommonFlags.selection
+  static let flags =
+    [Flag(name: "--ids", value: nil, summary: "the names alone, one a line")] + CommonFlags.selection
   static let about = """
     List the cases with their level and what they cover.
     """
   static let examples = """
       omni-conformance list
       omni-conformance list --run '*500*'
+      omni-conformance list --ids
       omni-conformance list --fixtures Fixtures --profile deployed
     """
 
@@ -22,6 +24,10 @@ struct ListCommand: Command {
 
   func run() throws -> Int32 {
     let source = try CaseSource(arguments)
+    if arguments.has("--ids") {
+      for transcript in source.cases { Output.line(transcript.id) }
+      return source.cases.isEmpty ? 4 : 0
+    }
     let width = source.cases.map(\.id.count).max() ?? 0
     for transcript in source.cases {
       let gap = String(repeating: " ", count: width - transcript.id.count)

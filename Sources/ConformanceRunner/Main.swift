@@ -28,14 +28,21 @@ struct Program {
       return try await type.init(Arguments(rest, of: type)).run()
     }
     switch command {
-    case "help", "--help", "-h": return Output.help(Help.top)
+    case "help", "--help", "-h":
+      guard let name = rest.first, command == "help" else { return Output.help(Help.top) }
+      guard let type = Commands.named(name) else { throw noCommand(name) }
+      return Output.help(type.help)
     case "--version":
       let spec = try Specification.load()
       return Output.help("omni-conformance \(kitVersion), protocol \(spec.overview.revision)\n")
     default:
-      let message = unknown("command", command, known: Commands.all.map { $0.name } + ["help"])
-      throw UsageError(description: "\(message); see omni-conformance --help")
+      throw noCommand(command)
     }
+  }
+
+  private static func noCommand(_ name: String) -> UsageError {
+    let message = unknown("command", name, known: Commands.all.map { $0.name } + ["help"])
+    return UsageError(description: "\(message); see omni-conformance --help")
   }
 }
 

@@ -16,6 +16,8 @@ package struct MethodSpec: Sendable {
   /// The schema of the result in the bare dialect, where it differs.
   package let bareResult: JSONSchema?
   package let bareResultSchema: JSONValue?
+  /// What is asked and answered, for documents; it fits the schemas.
+  package let examples: [MethodExample]
   package let errors: [ErrorName]
   package let place: SourcePlace
   private let defaults: [(key: String, value: JSONValue)]
@@ -26,7 +28,7 @@ package struct MethodSpec: Sendable {
     mcp: MCPMethod? = nil
   ) throws(SourceError) {
     try node.checkKeys([
-      "format", "method", "summary", "params", "result", "bare_result", "errors", "requirements",
+      "format", "method", "summary", "params", "result", "bare_result", "errors", "examples", "requirements",
     ])
     place = node.place
     self.mcp = mcp
@@ -43,6 +45,7 @@ package struct MethodSpec: Sendable {
     bareResultSchema = try node["bare_result"].map { node throws(SourceError) in
       try schemas.standalone.make(node)
     }
+    examples = try MethodExample.list(node["examples"], params: params, result: result)
     var errors: [ErrorName] = []
     for entry in try node.required("errors").sequence() { errors.append(try entry.choice()) }
     self.errors = errors
@@ -95,6 +98,33 @@ package struct MethodSpec: Sendable {
     table.fault(
       .invalidParams, variant: variant, values,
       data: JSONObject([("path", .string(path.description)), ("keyword", .string(keyword))]))
+  }
+}
+
+/// One request and its answer.
+package struct MethodExample: Sendable {
+  package let name: String
+  package let params: JSONObject
+  package let result: JSONValue
+
+  static func list(
+    _ node: YAMLNode?, params: JSONSchema, result: JSONSchema
+  ) throws(SourceError) -> [MethodExample] {
+    var examples: [MethodExample] = []
+    for entry in try node?.sequence() ?? [] {
+      try entry.checkKeys(["name", "params", "result"])
+      let given = try entry.required("params")
+      let answer = try entry.required("result")
+      for (value, schema) in [(given, params), (answer, result)] {
+        guard let violation = schema.firstViolation(value.json) else { continue }
+        throw value.nearest(at: violation.instance).error(violation.message)
+      }
+      examples.append(
+        MethodExample(
+          name: try entry.required("name").string(), params: given.json.object ?? JSONObject(),
+          result: answer.json))
+    }
+    return examples
   }
 }
 

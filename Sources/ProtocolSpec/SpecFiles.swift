@@ -10,7 +10,19 @@ package struct SpecFiles: Sendable {
 
   /// The copy that was built into the binary.
   package static let embedded = SpecFiles(
-    texts: Dictionary(EmbeddedSpec.files.map { ($0.path, $0.text) }) { first, _ in first }, prefix: "Spec/")
+    texts: Dictionary(
+      EmbeddedSpec.files.filter { $0.path.hasSuffix(".yaml") }.map { ($0.path, $0.text) }
+    ) { first, _ in first }, prefix: "Spec/")
+
+  /// The published schemas of the formats that people write, by their paths below `Spec/`.
+  package static var schemas: [String: String] {
+    Dictionary(
+      EmbeddedSpec.files.filter { $0.path.hasSuffix(".schema.json") }.map { ($0.path, $0.text) }
+    ) { first, _ in first }
+  }
+
+  /// All of them, by name.
+  package var paths: [String] { texts.keys.sorted() }
 
   package init(texts: [String: String], prefix: String) {
     self.texts = texts

@@ -9,9 +9,12 @@ import Wire
 struct Routes: Sendable {
   let service: Service
   private let access: Access
+  /// Made once: it does not change while the server runs.
+  private let openRPC: [UInt8]
 
   init(_ service: Service) {
     self.service = service
+    openRPC = JSONWriter.bytes(service.spec.openRPC)
     access = Access(service.settings, tokenPrefix: service.spec.overview.tokenSubprotocolPrefix)
   }
 
@@ -24,6 +27,10 @@ struct Routes: Sendable {
     default:
       if let refusal = access.refusal(of: head) {
         refuse(exchange, refusal)
+      } else if head.path == "/openrpc.json" {
+        answer(exchange) {
+          $0.respond(status: 200, headers: ["Content-Type": "application/json"], body: openRPC)
+        }
       } else {
         exchange.respond(
           status: 404,

@@ -39,6 +39,15 @@ package struct MatcherReader {
     }
   }
 
+  /// Takes the captures of `node` for known.
+  mutating func assume(_ node: YAMLNode) {
+    for entry in node.entries ?? [] {
+      if entry.key == "$as", let name = entry.value.json.string, !names.contains(name) { names.append(name) }
+      assume(entry.value)
+    }
+    for element in node.elements ?? [] { assume(element) }
+  }
+
   private mutating func matchers(_ nodes: [YAMLNode]) throws(SourceError) -> [Matcher] {
     var matchers: [Matcher] = []
     for node in nodes { matchers.append(try matcher(node)) }
@@ -60,7 +69,7 @@ package struct MatcherReader {
         checks.append(try check(entry.key, entry.value, in: node))
       }
     }
-    if let capture { names.append(capture) }
+    if let capture, !names.contains(capture) { names.append(capture) }
     return Matcher(place: node.place, source: node.json, rule: .all(checks, capture: capture))
   }
 

@@ -37,6 +37,8 @@ struct StepReader {
   }
 
   mutating func read(_ node: YAMLNode) throws(SourceError) {
+    // Known whatever is wrong here, so that later steps are not blamed for it.
+    defer { matchers.assume(node) }
     let entries = try node.mapping()
     let kinds = play == .server ? Self.hostKinds : Self.kinds
     guard let kind = kinds.first(where: { kind in entries.contains { $0.key == kind.key } }) else {

@@ -41,14 +41,15 @@ struct TranscriptReader {
 
   mutating func read(_ node: YAMLNode, places: inout [String: SourcePlace]) {
     for entry in node["cases"]?.elements ?? [] {
-      do throws(SourceError) {
+      do throws(FixtureErrors) {
         let read = try transcript(entry)
         if let other = places.updateValue(read.place, forKey: read.id) {
-          throw (entry["id"] ?? entry).error("case \(read.id) stands already at \(other.file):\(other.line)")
+          let message = "case \(read.id) stands already at \(other.file):\(other.line)"
+          throw FixtureErrors(all: [(entry["id"] ?? entry).error(message)])
         }
         cases.append(read)
       } catch {
-        errors.append(error)
+        errors += error.all
       }
     }
   }
@@ -59,45 +60,81 @@ struct TranscriptReader {
     "observe", "background", "then",
   ]
 
-  private func transcript(_ node: YAMLNode) throws(SourceError) -> TranscriptCase {
-    try node.checkKeys(Self.caseKeys)
-    let name = try Self.name(node.required("id"))
-    let covers = try covers(node.required("covers"))
+  /// Reads on behind a mistake, so that all of a case are told at once.
+  private func transcript(_ node: YAMLNode) throws(FixtureErrors) -> TranscriptCase {
+    var mistakes: [SourceError] = []
+    func kept<T>(_ fallback: T, _ read: () throws(SourceError) -> T) -> T {
+      do throws(SourceError) {
+        return try read()
+      } catch {
+        mistakes.append(error)
+        return fallback
+      }
+    }
+    kept(()) { () throws(SourceError) in try node.checkKeys(Self.caseKeys) }
+    let name = kept("") { () throws(SourceError) in try Self.name(node.required("id")) }
+    let covers = kept([]) { () throws(SourceError) in try self.covers(node.required("covers")) }
     let requirement = covers.lazy.compactMap { tag -> Requirement? in
       if case .requirement(let id) = tag { spec.requirements[id] } else { nil }
     }.first
-    let level: RequirementLevel =
+    let level: RequirementLevel = kept(.must) { () throws(SourceError) in
       try node["level"]?.choice(what: "level") ?? requirement?.level ?? defaults.level ?? .must
-    let play: TranscriptCase.Play = try node["play"]?.choice(what: "side") ?? defaults.play
-    let dialect: TranscriptDialect = try node["dialect"]?.choice(what: "dialect") ?? self.dialect
-    let environment = try Self.environment(node["environment"])
+    }
+    let play: TranscriptCase.Play = kept(defaults.play) { () throws(SourceError) in
+      try node["play"]?.choice(what: "side") ?? defaults.play
+    }
+    let dialect: TranscriptDialect = kept(self.dialect) { () throws(SourceError) in
+      try node["dialect"]?.choice(what: "dialect") ?? self.dialect
+    }
+    let environment = kept([]) { () throws(SourceError) in try Self.environment(node["environment"]) }
     var steps = StepReader(
       spec: spec, dialect: dialect, within: defaults.within, level: level, play: play)
-    let arm = try node["arm"].map { node throws(SourceError) in try steps.armedFaces(node) } ?? []
-    let list = try node.required("steps")
-    guard try !list.sequence().isEmpty else { throw list.error("a case needs a step") }
-    for step in try list.sequence() { try steps.read(step) }
-    let observe = try node["observe"].map { node throws(SourceError) in try steps.observedFaces(node) } ?? []
+    let arm = kept([]) { () throws(SourceError) in try node["arm"].map(steps.armedFaces) ?? [] }
+    for step in kept([], { () throws(SourceError) in try Self.steps(node) }) {
+      kept(()) { () throws(SourceError) in try steps.read(step) }
+    }
+    let observe = kept([]) { () throws(SourceError) in
+      try node["observe"].map { node throws(SourceError) in try steps.observedFaces(node) } ?? []
+    }
+    let hosting = kept((servesBackground: true, servesOn: false)) { () throws(SourceError) in try Self.hosting(node, play) }
     // Cases of equal environments share a start only where they say that they can.
-    let isFresh = try node["fresh"]?.bool() ?? !environment.isEmpty
-    var needs = needs + (try Self.capabilities(node["needs"])) + steps.needs
+    let isFresh = kept(false) { () throws(SourceError) in try node["fresh"]?.bool() ?? !environment.isEmpty }
+    let isAlone = kept(false) { () throws(SourceError) in try node["alone"]?.bool() ?? false }
+    let title = kept("") { () throws(SourceError) in try node["title"]?.string() ?? requirement?.text ?? name
+    }
+    let own = kept([]) { () throws(SourceError) in try Self.capabilities(node["needs"]) }
+    guard mistakes.isEmpty else { throw FixtureErrors(all: mistakes) }
+    var needs = needs + own + steps.needs
     if let own = Capability(rawValue: dialect.rawValue) { needs.append(own) }
     if !(arm.isEmpty && observe.isEmpty) { needs.append(.faults) }
     if isFresh { needs.append(.restart) }
     if !environment.isEmpty { needs += [.restart, .environment] }
+    return TranscriptCase(
+      suite: suite, name: name, title: title, place: node.place, covers: covers, level: level, play: play,
+      dialect: dialect, isFresh: isFresh, isAlone: isAlone,
+      needs: Capability.allCases.filter(needs.contains), environment: environment, arm: arm,
+      steps: steps.steps, observe: observe, secrets: steps.matchers.secrets,
+      servesBackground: hosting.servesBackground, servesOn: hosting.servesOn)
+  }
+
+  /// What is for a case that plays the server alone.
+  private static func hosting(
+    _ node: YAMLNode, _ play: TranscriptCase.Play
+  ) throws(SourceError) -> (servesBackground: Bool, servesOn: Bool) {
     let background = try node["background"]?.string(among: ["answer", "fail"], what: "background")
     let then = try node["then"]?.string(among: ["close", "answer"], what: "ending")
     for key in ["background", "then"] where play != .server {
       guard let value = node[key] else { continue }
       throw value.error("\(key) is for a case that plays the server")
     }
-    return TranscriptCase(
-      suite: suite, name: name, title: try node["title"]?.string() ?? requirement?.text ?? name,
-      place: node.place, covers: covers, level: level, play: play, dialect: dialect, isFresh: isFresh,
-      isAlone: try node["alone"]?.bool() ?? false,
-      needs: Capability.allCases.filter(needs.contains), environment: environment, arm: arm,
-      steps: steps.steps, observe: observe, secrets: steps.matchers.secrets,
-      servesBackground: background != "fail", servesOn: then == "answer")
+    return (background != "fail", then == "answer")
+  }
+
+  private static func steps(_ node: YAMLNode) throws(SourceError) -> [YAMLNode] {
+    let list = try node.required("steps")
+    let steps = try list.sequence()
+    guard !steps.isEmpty else { throw list.error("a case needs a step") }
+    return steps
   }
 
   /// Names are parts of patterns on the command line.
