@@ -42,7 +42,7 @@ enum Commands {
     [
       DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ExplainCommand.self,
       ReportCommand.self, RecordCommand.self, ImportCommand.self, GenerateCommand.self,
-      CoverageCommand.self, LintCommand.self, DocsCommand.self, CompletionsCommand.self,
+      CoverageCommand.self, LintCommand.self, DoctorCommand.self, DocsCommand.self, CompletionsCommand.self,
       BenchCommand.self, EchoCommand.self,
     ]
   }
