@@ -101,6 +101,7 @@ sanitize-thread: deps
 
 lint: build ## formatting, and the mistakes of Spec/ and Fixtures/
 	$(BIN)/omni-conformance lint --strict Spec Fixtures
+	$(BIN)/omni-conformance fmt --check Fixtures
 	swift format lint --strict -r Package.swift Sources Tests
 
 docs: build ## write docs/protocol.md again from Spec/

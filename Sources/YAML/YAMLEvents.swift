@@ -19,6 +19,12 @@ final class YAMLEvents {
   struct Event {
     let kind: Kind
     let place: SourcePlace
+    /// Where it stands, in Unicode scalars of the text.
+    let range: Range<Int>
+    /// A collection between brackets.
+    let isFlow: Bool
+    /// `|` or `>`
+    let isBlockScalar: Bool
   }
 
   private let parser: UnsafeMutablePointer<yaml_parser_t>
@@ -46,7 +52,11 @@ final class YAMLEvents {
     var event = yaml_event_t()
     guard yaml_parser_parse(parser, &event) == 1 else { throw failure }
     defer { yaml_event_delete(&event) }
-    return Event(kind: Self.kind(of: event), place: place(event.start_mark))
+    let start = event.start_mark.index
+    return Event(
+      kind: Self.kind(of: event), place: place(event.start_mark),
+      range: start..<max(start, event.end_mark.index),
+      isFlow: Self.isFlow(event), isBlockScalar: Self.isBlockScalar(event))
   }
 
   private static func kind(of event: yaml_event_t) -> Kind {
@@ -67,6 +77,20 @@ final class YAMLEvents {
     case YAML_MAPPING_END_EVENT: .mappingEnd
     default: .streamEnd
     }
+  }
+
+  private static func isFlow(_ event: yaml_event_t) -> Bool {
+    switch event.type {
+    case YAML_SEQUENCE_START_EVENT: event.data.sequence_start.style == YAML_FLOW_SEQUENCE_STYLE
+    case YAML_MAPPING_START_EVENT: event.data.mapping_start.style == YAML_FLOW_MAPPING_STYLE
+    default: false
+    }
+  }
+
+  private static func isBlockScalar(_ event: yaml_event_t) -> Bool {
+    guard event.type == YAML_SCALAR_EVENT else { return false }
+    let style = event.data.scalar.style
+    return style == YAML_LITERAL_SCALAR_STYLE || style == YAML_FOLDED_SCALAR_STYLE
   }
 
   private typealias Scalar = yaml_event_s.__Unnamed_union_data.__Unnamed_struct_scalar

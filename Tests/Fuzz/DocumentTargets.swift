@@ -55,6 +55,27 @@ extension FuzzTarget {
       }
     })
 
+  /// `FileLayout`: a file is refused, or laid out in a form that stays and says the same.
+  static let layout = FuzzTarget(
+    name: "layout", form: .lines, dictionary: YAMLSeeds.dictionary + YAMLSeeds.transcriptWords,
+    seeds: {
+      (YAMLSeeds.texts + YAMLSeeds.commented).map { Array($0.utf8) }
+        + (try Files.under("Fixtures", ending: [".yaml"]).flatMap(casesOf))
+    },
+    check: { bytes in
+      guard let text = String(validating: bytes, as: UTF8.self) else { return Shape() }
+      do {
+        let once = try FileLayout.text(text, file: "f.yaml")
+        let twice = try FileLayout.text(once, file: "f.yaml")
+        try expect(once == twice, "laid out twice it is\n\(twice)\nonce\n\(once)")
+        let values = try [text, once].map { try YAMLParser.parse($0, file: "f.yaml").json }
+        try expect(values[0] == values[1], "laid out it says \(values[1]), before \(values[0])")
+        return Shape("laid out")
+      } catch let error as SourceError {
+        return Shape(error.message)
+      }
+    })
+
   private static func checkStep(_ step: Step) throws -> String {
     guard case .say(let matcher) = step.action else {
       return String(String(describing: step.action).prefix { $0 != "(" })
@@ -126,6 +147,14 @@ private enum YAMLSeeds {
     "a: 1\nb: [1, 2.50, {c: d}]\nc:\n  - x\n  - y: \"z\\u00e9\\n\"\n",
     "|\n a\n  b\n\n c\n", ">-\n a\n b\n\n  c\n", "'it''s'", "- - 1\n  - 2\n-\n  a: b # c\n", "? a\n: b\n",
     "{a: 1, \"b\": [], 'c': {}, d: ~, e: 0x1F, f: .5, g: -1e3, h: yes}",
+  ]
+
+  /// Comments in every place.
+  static let commented = [
+    "# a\n\n# b\nsuite: t # c\n\n\n# d\ncases:  # e\n# f\n- id: x # g\n  # h\n  steps:\n  # i\n  - client: {a: 1} # j\n"
+      + "    # k\n  # l\n- covers: [a, # m\n    b]\n  id: y\n# n\n",
+    "a: # x\n  - # y\n    b: |  # z\n      # no comment\n      text\n  # w\n\n  - \"c\n     d\" # e\n",
+    "a: {b: [1, 2], c: {}}\nd:\n\n- e: f\n\n  # g\n  h: >+\n    i\n\n\nj: k\n    l\n",
   ]
 
   /// Everything that the runner can make up.

@@ -21,7 +21,8 @@ struct FuzzTarget: Sendable {
   let check: @Sendable ([UInt8]) throws -> Shape
 
   static let all: [FuzzTarget] = [
-    .frames, .webSocket, .httpRequest, .httpResponse, .events, .json, .yaml, .schema, .transcripts, .messages,
+    .frames, .webSocket, .httpRequest, .httpResponse, .events, .json, .yaml, .schema, .transcripts, .layout,
+    .messages,
     .tap, .recordings, .har,
   ]
 

@@ -59,7 +59,7 @@ package struct Linter {
 
   // MARK: Files
 
-  private static func isFolder(_ path: String) -> Bool {
+  static func isFolder(_ path: String) -> Bool {
     var isFolder: ObjCBool = false
     return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) && isFolder.boolValue
   }
@@ -68,7 +68,7 @@ package struct Linter {
     SourceError(place: SourcePlace(file: file, line: 1, column: 1), message: message)
   }
 
-  private static func files(below folder: String) throws(SourceError) -> [String] {
+  static func files(below folder: String) throws(SourceError) -> [String] {
     guard let paths = try? FileManager.default.subpathsOfDirectory(atPath: folder) else {
       throw problem(folder, "the folder cannot be read")
     }
@@ -79,7 +79,7 @@ package struct Linter {
   }
 
   /// The folder of the specification that a file is part of.
-  private static func specification(around file: String, upTo top: String?) -> String? {
+  static func specification(around file: String, upTo top: String?) -> String? {
     var folder = URL(filePath: file).deletingLastPathComponent().relativePath
     // A specification has one level of folders.
     for _ in 0..<2 {
