@@ -67,7 +67,7 @@ enum CommonFlags {
 
   /// Which cases.
   static let selection = [
-    Flag(name: "--profile", value: "NAME", summary: "which contract: reference (default) or deployed"),
+    Flag(name: "--profile", value: "NAME", summary: "which contract: reference, deployed or client"),
     Flag(
       name: "--run", value: "PATTERN", summary: "only cases like suite/case, * and ? allowed",
       isRepeatable: true),

@@ -1,4 +1,5 @@
 import Conformance
+import ProtocolSpec
 import YAML
 
 struct CompletionsCommand: Command {
@@ -47,14 +48,13 @@ enum Completions {
     case cases, file, folder, free
 
     init(_ flag: Flag) {
-      let enumerated = [
-        "LEVEL": ["must", "should", "may"], "NAME": ["reference", "deployed"],
-      ]
       switch flag.value {
+      case "LEVEL": self = .words(RequirementLevel.allCases.map(\.rawValue))
+      case "NAME" where flag.name == "--profile":
+        self = .words((try? Specification.load())?.profiles.map(\.name) ?? [])
       case "PATTERN": self = .cases
       case "FILE", "URL|PROGRAM", "PATH": self = .file
       case "DIR": self = .folder
-      case let name? where enumerated[name] != nil: self = .words(enumerated[name] ?? [])
       case "FORMAT": self = .words(Self.listed(flag.summary))
       default: self = .free
       }

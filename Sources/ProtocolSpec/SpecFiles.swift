@@ -14,7 +14,7 @@ package struct SpecFiles: Sendable {
       EmbeddedSpec.files.filter { $0.path.hasSuffix(".yaml") }.map { ($0.path, $0.text) }
     ) { first, _ in first }, prefix: "Spec/")
 
-  /// The published schemas of the formats that people write, by their paths below `Spec/`.
+  /// The published schemas of the formats, by their paths below `Spec/`.
   package static var schemas: [String: String] {
     Dictionary(
       EmbeddedSpec.files.filter { $0.path.hasSuffix(".schema.json") }.map { ($0.path, $0.text) }
@@ -64,9 +64,6 @@ package struct SpecFiles: Sendable {
     }
     return node
   }
-
-  /// A file of the copy in the binary that is no YAML, such as a schema; nil if there is none.
-  package static func embeddedText(_ path: String) -> String? { embedded.texts[path] }
 
   /// The files directly in `folder`, by name.
   package func list(_ folder: String) throws(SourceError) -> [String] {

@@ -22,7 +22,8 @@ enum HostWords {
     case .drop(let isReset):
       return "the connection ends \(isReset ? "by a reset" : "without a Close frame")"
     case .goesOn(let mayFail):
-      return "the client asks something more, or ends in order\(mayFail ? ", or with an error of its own" : "")"
+      let more = mayFail ? ", or with an error of its own" : ""
+      return "the client asks something more, or ends in order\(more)"
     }
   }
 

@@ -3,9 +3,9 @@ package import JSONSchema
 internal import ProtocolSpec
 package import YAML
 
-/// The published schemas of the formats that people write (`Spec/schema/`).
+/// The published schemas of the formats that people write, and of the results (`Spec/schema/`).
 package enum FormatSchema: String, CaseIterable, Sendable {
-  case transcript, target, client, baseline, specification
+  case transcript, target, client, baseline, specification, results
 
   package func document() throws(SourceError) -> JSONValue {
     let path = "schema/\(rawValue).schema.json"

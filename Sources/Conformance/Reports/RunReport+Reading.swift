@@ -1,6 +1,7 @@
 package import JSON
 internal import JSONSchema
 internal import ProtocolSpec
+internal import YAML
 
 /// A file of results that cannot be read.
 package struct ReportError: Error, CustomStringConvertible {
@@ -12,10 +13,11 @@ package struct ReportError: Error, CustomStringConvertible {
 extension RunReport {
   /// What a file of results must be.
   package static func schema() throws(ReportError) -> JSONValue {
-    guard let text = SpecFiles.embeddedText("schema/results.schema.json"),
-      let schema = try? JSONParser.parse([UInt8](text.utf8))
-    else { throw ReportError("the schema of results is not part of this program") }
-    return schema
+    do throws(SourceError) {
+      return try FormatSchema.results.document()
+    } catch {
+      throw ReportError(error.description)
+    }
   }
 
   /// - Throws: `ReportError` with the first place that is not as the schema says.

@@ -96,7 +96,9 @@ struct TranscriptReader {
     let observe = kept([]) { () throws(SourceError) in
       try node["observe"].map { node throws(SourceError) in try steps.observedFaces(node) } ?? []
     }
-    let hosting = kept((servesBackground: true, servesOn: false)) { () throws(SourceError) in try Self.hosting(node, play) }
+    let hosting = kept((servesBackground: true, servesOn: false)) { () throws(SourceError) in
+      try Self.hosting(node, play)
+    }
     // Cases of equal environments share a start only where they say that they can.
     let isFresh = kept(false) { () throws(SourceError) in try node["fresh"]?.bool() ?? !environment.isEmpty }
     let isAlone = kept(false) { () throws(SourceError) in try node["alone"]?.bool() ?? false }
