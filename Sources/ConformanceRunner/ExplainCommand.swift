@@ -27,14 +27,32 @@ struct ExplainCommand: Command {
     }
   }
 
+  /// Without `--profile` a case is looked for in all of them, and told with the first that has it.
   func run() throws -> Int32 {
-    let source = try CaseSource(arguments, run: arguments.operands)
-    if let reason = source.nothingSelected {
-      Output.complain(reason)
+    let spec = try Specification.load(directory: arguments["--spec"])
+    let profiles = arguments["--profile"].map { [$0] } ?? spec.profiles.map(\.name).sorted(by: isUsualFirst)
+    let sources = try profiles.map { try CaseSource(arguments, profile: $0, run: arguments.operands) }
+    let isUnknown = arguments.operands.contains { name in sources.allSatisfy { $0.unmatched.contains(name) } }
+    if isUnknown || sources.allSatisfy({ $0.cases.isEmpty }) {
+      Output.complain(sources.first?.nothingSelected ?? "nothing selected: see omni-conformance list")
       return 4
     }
-    let texts = source.cases.map { CaseExplanation($0, spec: source.spec, flags: source.flags).text }
+    var told: Set<SourcePlace> = []
+    var texts: [String] = []
+    for source in sources {
+      for transcript in source.cases where told.insert(transcript.place).inserted {
+        let usual = transcript.play == .server ? "client" : "reference"
+        let name = source.profile.name
+        let profile =
+          arguments.has("--profile") || name == usual || name == "reference" ? "" : " --profile \(name)"
+        texts.append(CaseExplanation(transcript, spec: source.spec, flags: source.flags + profile).text)
+      }
+    }
     Output.write(texts.joined(separator: "\n"))
     return 0
+  }
+
+  private func isUsualFirst(_ left: String, _ right: String) -> Bool {
+    left == "reference" ? right != left : right != "reference" && left < right
   }
 }

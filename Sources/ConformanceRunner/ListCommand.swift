@@ -7,7 +7,11 @@ struct ListCommand: Command {
   static let summary = "the cases, their level and what they cover"
   static let usage = "[flags]"
   static let flags =
-    [Flag(name: "--ids", value: nil, summary: "the names alone, one a line")] + CommonFlags.selection
+    [
+      Flag(
+        name: "--ids", value: nil, summary: "the names alone, one a line, of all profiles where none is named"
+      )
+    ] + CommonFlags.selection
   static let about = """
     List the cases with their level and what they cover.
     """
@@ -23,11 +27,8 @@ struct ListCommand: Command {
   init(_ arguments: Arguments) { self.arguments = arguments }
 
   func run() throws -> Int32 {
+    if arguments.has("--ids") { return try ids() }
     let source = try CaseSource(arguments)
-    if arguments.has("--ids") {
-      for transcript in source.cases { Output.line(transcript.id) }
-      return source.cases.isEmpty ? 4 : 0
-    }
     let width = source.cases.map(\.id.count).max() ?? 0
     for transcript in source.cases {
       let gap = String(repeating: " ", count: width - transcript.id.count)
@@ -42,5 +43,16 @@ struct ListCommand: Command {
     guard let reason = source.nothingSelected else { return 0 }
     Output.complain(reason)
     return 4
+  }
+  private func ids() throws -> Int32 {
+    let spec = try Specification.load(directory: arguments["--spec"])
+    var told: Set<String> = []
+    for profile in arguments["--profile"].map({ [$0] }) ?? spec.profiles.map(\.name) {
+      for transcript in try CaseSource(arguments, profile: profile).cases
+      where told.insert(transcript.id).inserted {
+        Output.line(transcript.id)
+      }
+    }
+    return told.isEmpty ? 4 : 0
   }
 }

@@ -38,6 +38,7 @@ COMMANDS = subprocess.run(
     (("run", "--level", "m"), ["must", "may"]), (("list", "--profile", ""), ["reference", "deployed", "client"]),
     (("docs", "--format", "o"), ["openrpc"]), (("completions", ""), ["bash", "zsh", "fish"]),
     (("explain", "ping/"), ["ping/empty-object"]), (("run", "--run", "limits/one"), ["limits/one-byte-more"]),
+    (("client", "--run", "client-faults/d"), ["client-faults/duplicate"]),
     (("help", "li"), ["list", "lint"]), (("report", "--format", "j"), ["json", "junit"]),
 ])
 def test_bash_completes(words: tuple, among: list):
@@ -53,6 +54,7 @@ def test_every_command_and_flag_is_offered():
     for name in names:
         shown = subprocess.check_output([program("omni-conformance"), name, "--help"], text=True, timeout=60)
         flags = [line.split()[0] for line in shown.splitlines() if line.startswith("  --")]
+        assert shown == subprocess.check_output([program("omni-conformance"), "help", name], text=True, timeout=60)
         assert "examples:\n" in shown and set(flags) == set(bash(name, "--")), name
 
 

@@ -139,3 +139,12 @@ def test_bench_goes_through_tls(proxy, certificates: Path):
         "--connections", "4", "--duration", "200ms", "--warmup", "0s")
     assert code == 0, text
     until(lambda: front.open == 0, "the end of all connections")
+
+
+def test_the_doctor_goes_through_tls(proxy, certificates: Path):
+    url = f"wss://localhost:{proxy('good').port}"
+    code, text = run("doctor", url, "--ca-file", str(certificates / "root.pem"), "--remote", url)
+    assert code != 3, text  # 1 once it has seen that there is no LiteLLM
+    assert "✓ reachable " in text and "✓ healthy" in text and "✓ reachable remotely" in text
+    code, text = run("doctor", url)
+    assert code == 3 and "is not trusted" in text, text
