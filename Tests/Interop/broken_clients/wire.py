@@ -23,12 +23,16 @@ class Wire:
             pass
 
     def send(self, opcode: int, payload: bytes, masked: bool = True) -> None:
+        self.socket.sendall(self.made(opcode, payload, masked))
+
+    @staticmethod
+    def made(opcode: int, payload: bytes, masked: bool = True) -> bytes:
         size = len(payload)
         length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
         mask = os.urandom(4) if masked else b""
         if masked:
             payload = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
-        self.socket.sendall(bytes([0x80 | opcode, length[0] | 0x80 * masked]) + length[1:] + mask + payload)
+        return bytes([0x80 | opcode, length[0] | 0x80 * masked]) + length[1:] + mask + payload
 
     def frame(self) -> tuple[int, bytes, bool]:
         """Opcode, payload, and whether it is the last of its message."""
