@@ -15,8 +15,8 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage fuzz-short venv browser interop bench fuzz sanitize sanitize-address \
-  sanitize-thread lint docs release clean
+.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv browser interop bench fuzz \
+  sanitize sanitize-address sanitize-thread lint docs release clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -42,7 +42,7 @@ build: deps ## build the three programs
 demo: build ## start mock and server, judge the server, print the verdict
 	$(BIN)/omni-conformance demo
 
-test: unit coverage fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
+test: unit coverage prove-short fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
 
 # One test at a time: the corpora keep both threads of a small machine busy, and then time limits of
 # real sockets would pass in other tests.
@@ -52,6 +52,13 @@ unit: deps ## unit tests and corpora
 
 coverage: build ## what of the specification no case shows
 	$(BIN)/omni-conformance coverage
+
+prove: build ## make every answer wrong and see each case fail
+	$(BIN)/omni-conformance prove
+	$(BIN)/omni-conformance prove --profile deployed
+
+prove-short: build
+	$(BIN)/omni-conformance prove --sample 400
 
 fuzz-short: deps
 	swift build --product omni-fuzz

@@ -42,9 +42,8 @@ enum Commands {
     [
       DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ExplainCommand.self,
       ReportCommand.self, RecordCommand.self, ImportCommand.self, GenerateCommand.self,
-      CoverageCommand.self, LintCommand.self, FmtCommand.self, DoctorCommand.self, DocsCommand.self,
-      CompletionsCommand.self,
-      BenchCommand.self, EchoCommand.self,
+      CoverageCommand.self, ProveCommand.self, LintCommand.self, FmtCommand.self, DoctorCommand.self,
+      DocsCommand.self, CompletionsCommand.self, BenchCommand.self, EchoCommand.self,
     ]
   }
 

@@ -36,11 +36,6 @@ struct DemoCommand: Command {
     session.loop.start()
     let signals = session.watchSignals()
     defer { signals.cancel() }
-    // Settings of the user's own server must not reach this one.
-    let prefixes = ["OMNI_", "LITELLM_", "GITHUB_LITELLM_", "DIRECT_API_", "BRAINSTEM_"]
-    let environment = ProcessInfo.processInfo.environment.filter { variable in
-      !prefixes.contains(where: variable.key.hasPrefix)
-    }
     let rerun = ["--server", "--mock"].compactMap { name in
       arguments[name].map { " \(name) \(shellQuoted($0))" }
     }
@@ -48,7 +43,7 @@ struct DemoCommand: Command {
     do throws(TargetProblem) {
       result = try await session.play(
         Self.target(server), mock: .program(mockPath), rerun: "demo" + rerun.joined(),
-        inherited: environment)
+        inherited: Self.environment)
     } catch {
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
       return 3
@@ -71,7 +66,15 @@ struct DemoCommand: Command {
     return code
   }
 
-  private func program(_ flag: String, _ name: String) throws(UsageError) -> String {
+  /// Settings of the user's own server must not reach this one.
+  static var environment: [String: String] {
+    let prefixes = ["OMNI_", "LITELLM_", "GITHUB_LITELLM_", "DIRECT_API_", "BRAINSTEM_"]
+    return ProcessInfo.processInfo.environment.filter { variable in
+      !prefixes.contains(where: variable.key.hasPrefix)
+    }
+  }
+
+  func program(_ flag: String, _ name: String) throws(UsageError) -> String {
     if let path = arguments[flag] {
       guard FileManager.default.isExecutableFile(atPath: path) else {
         throw UsageError(description: "\(flag) \(path) is no program")
@@ -86,7 +89,7 @@ struct DemoCommand: Command {
     return path
   }
 
-  private static func target(_ server: String) -> TargetDescription {
+  static func target(_ server: String) -> TargetDescription {
     TargetDescription(
       url: "ws://127.0.0.1:${port}",
       start: TargetDescription.Start(

@@ -131,11 +131,12 @@ struct Session {
       to: url, roots: roots, loop: loop, children: children, environment: environment)
   }
 
-  func settings(_ cases: [TranscriptCase]) -> PlaySettings {
+  /// - Parameter threshold: the weakest failures that count, where it is not the flag that says so.
+  func settings(_ cases: [TranscriptCase], threshold: RequirementLevel? = nil) -> PlaySettings {
     let environment = ProcessInfo.processInfo.environment
     let secretNames = ["LITELLM_API_KEY", "GITHUB_LITELLM_KEY", "OMNI_TOKEN"] + cases.flatMap(\.secrets)
     return PlaySettings(
-      seed: flags.seed, slack: flags.slack, threshold: flags.threshold, secrets: environment,
+      seed: flags.seed, slack: flags.slack, threshold: threshold ?? flags.threshold, secrets: environment,
       masking: Masking(secrets: secretNames.compactMap { environment[$0] }), traces: flags.traces)
   }
 

@@ -18,9 +18,11 @@ struct FormatSchemaTests {
       #expect(specification.validate(try SpecFiles.embedded.node(path).json) == [], "\(path)")
     }
     let transcript = try Self.embedded(.transcript)
+    let survivors = try Self.embedded(.survivors)
     for file in FixtureFiles.embedded.files {
       let node = try YAMLParser.parse(file.text, file: file.path)
-      #expect(transcript.validate(node.json) == [], "\(file.path)")
+      let schema = file.path.hasSuffix(Survivors.fileName) ? survivors : transcript
+      #expect(schema.validate(node.json) == [], "\(file.path)")
     }
   }
 
@@ -130,6 +132,9 @@ struct FormatSchemaTests {
       (.client, "{exec: bot, capabilities: [none]}", false), (.client, "{exec: bot, token: 12}", true),
       (.baseline, "{format: 1, cases: [{case: a/b#3, reason: slow}]}", true),
       (.baseline, "{format: 1, cases: [{case: a/b, reason: ' '}]}", false),
+      (.survivors, "{format: 1, survivors: [{case: a/b, mutation: '2.*', reason: free}]}", true),
+      (.survivors, "{format: 1, survivors: [{case: a/b, mutation: '2.*', reason: ' '}]}", false),
+      (.survivors, "{format: 1, survivors: [{case: a/b, reason: free}]}", false),
       (.baseline, "{format: 2, cases: []}", false), (.baseline, "{format: 1, cases: [{case: a/b}]}", false),
     ])
   func others(_ schema: FormatSchema, _ text: String, _ isValid: Bool) throws {
@@ -139,6 +144,7 @@ struct FormatSchemaTests {
       switch schema {
       case .target: _ = try TargetDescription(node)
       case .client: _ = try ClientDescription(node, spec: Kit.spec)
+      case .survivors: _ = try Survivors(node)
       default:
         var baseline = Baseline()
         try baseline.add(node, as: .failing)

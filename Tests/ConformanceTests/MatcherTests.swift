@@ -80,6 +80,14 @@ struct MatcherTests {
     Example(
       "$schema", "{$schema: create_task/result}",
       #"{"task_id":"4bf92f35-77b3-4da6-a3ce-929d0e0e4736","status":"idle"}"#),
+    Example(
+      "members beside $schema", "{$schema: create_task/result, status: idle}",
+      #"{"task_id":"4bf92f35-77b3-4da6-a3ce-929d0e0e4736","status":"executing"}"#,
+      "status: idle | status: executing"),
+    Example(
+      "members beside $schema do not stand for it", "{$schema: create_task/result, status: idle}",
+      #"{"status":"idle"}"#,
+      #"{$schema: create_task/result} # "task_id" is missing | {status: idle}"#),
     Example("$repeat", "{$repeat: ab, times: 2}", #""abab""#),
     Example(
       "several $ keys all hold", "{$type: string, $length: 2}", #""abc""#,

@@ -114,6 +114,14 @@ struct PlaybackTests {
       "the last answer of a poll differs", poll, "the last answer differs",
       peer: Peer.answers(state("failed"))),
     Example(
+      "an answer to a poll that is another request's", poll, "the answer to a poll differs",
+      peer: Peer.answers(state("idle"), [.text(other)])),
+    Example(
+      "a result and an error in an answer to a poll", poll, "the answer to a poll differs",
+      peer: Peer.answers([
+        .text(#"{"jsonrpc":"2.0","id":1,"result":{"state":"idle"},"error":{"code":1,"message":"x"}}"#)
+      ])),
+    Example(
       "a poll that never ends", poll.replacing("10s", with: "30ms"), "not reached within 300ms",
       peer: { _, _ in state("idle") }),
     Example("quiet", "- client: {method: ping}\n- quiet: {from: server, for: 50ms}"),

@@ -5,7 +5,7 @@ package import YAML
 
 /// The published schemas of the formats that people write, and of the results (`Spec/schema/`).
 package enum FormatSchema: String, CaseIterable, Sendable {
-  case transcript, target, client, baseline, specification, results
+  case transcript, target, client, baseline, survivors, specification, results
 
   package func document() throws(SourceError) -> JSONValue {
     let path = "schema/\(rawValue).schema.json"

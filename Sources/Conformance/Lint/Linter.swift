@@ -14,7 +14,7 @@ package struct Linter {
   package init(spec: Specification? = nil) { given = spec }
 
   /// What a file of the kit can be.
-  package enum Kind { case transcript, target, client, baseline }
+  package enum Kind { case transcript, target, client, baseline, survivors }
 
   /// Checks what is inside the program.
   package mutating func checkEmbedded() throws(SourceError) {
@@ -104,6 +104,7 @@ package struct Linter {
     if has("suite") || has("dialect") { return .transcript }
     if has("url") { return .target }
     if has("exec") || has("idles") || has("methods") { return .client }
+    if has("survivors") { return .survivors }
     return has("cases") ? .baseline : nil
   }
 
@@ -124,10 +125,11 @@ package struct Linter {
         case .baseline:
           var baseline = Baseline()
           try baseline.add(node, as: .failing)
+        case .survivors: _ = try Survivors(node)
         case nil:
           throw node.error(
             "neither a transcript (suite), a target (url), a client (exec), a list of known failures (cases)"
-              + " nor part of a specification (beside protocol.yaml)")
+              + " or of survivors (survivors), nor part of a specification (beside protocol.yaml)")
         }
       } catch {
         report.add(.error, [error])

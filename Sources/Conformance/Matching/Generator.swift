@@ -96,6 +96,7 @@ extension Matcher {
     case .array(let elements): return elements.lazy.compactMap { $0.firstUnspeakable() }.first
     case .all(let checks, _):
       if checks.contains(where: { if case .said = $0 { true } else { false } }) { return nil }
+      if checks.contains(where: { if case .members = $0 { true } else { false } }) { return self }
       return checks.contains(where: Self.isSpeakable) ? nil : self
     }
   }
@@ -107,7 +108,7 @@ extension Matcher {
     case .joined(let parts): parts.allSatisfy { $0.firstUnspeakable() == nil }
     case .between(let low, let high): low.int != nil && high.int != nil
     case .oneOf(let matchers): matchers.allSatisfy { $0.firstUnspeakable() == nil }
-    case .regex, .contains, .length, .absent(false): false
+    case .regex, .contains, .length, .members, .absent(false): false
     }
   }
 }

@@ -32,6 +32,8 @@ package struct Matcher: Sendable {
     case length(Matcher)
     /// With the schema as it stands, from which a value is made that is spoken.
     case schema(JSONSchema, source: JSONValue)
+    /// What stands beside `$schema`: members of which more is said than the schema says.
+    case members([Member])
     case code(Int)
     case text(TextTemplate)
     case reference(String)

@@ -29,11 +29,7 @@ package struct MatcherReader {
       return Matcher(place: node.place, source: node.json, rule: .array(try matchers(nodes)))
     case .mapping(let entries):
       guard entries.contains(where: { $0.key.hasPrefix("$") }) else {
-        var members: [Matcher.Member] = []
-        for entry in entries {
-          members.append(Matcher.Member(key: entry.key, matcher: try matcher(entry.value)))
-        }
-        return Matcher(place: node.place, source: node.json, rule: .object(members))
+        return Matcher(place: node.place, source: node.json, rule: .object(try members(entries)))
       }
       return try special(node)
     }
@@ -54,21 +50,32 @@ package struct MatcherReader {
     return matchers
   }
 
+  private mutating func members(_ entries: [YAMLNode.Entry]) throws(SourceError) -> [Matcher.Member] {
+    var members: [Matcher.Member] = []
+    for entry in entries {
+      members.append(Matcher.Member(key: entry.key, matcher: try matcher(entry.value)))
+    }
+    return members
+  }
+
   private mutating func special(_ node: YAMLNode) throws(SourceError) -> Matcher {
-    try node.checkKeys(Self.keys + (node["$repeat"] == nil ? [] : ["times"]))
+    let entries = try node.mapping()
+    let members = node["$schema"] == nil ? [] : entries.filter { !$0.key.hasPrefix("$") }
+    try node.checkKeys(Self.keys + (node["$repeat"] == nil ? [] : ["times"]) + members.map(\.key))
     if let value = node["$exactly"] {
       guard node.entries?.count == 1 else { throw value.error("$exactly stands alone") }
       return Matcher(place: node.place, source: value.json, rule: .exactly)
     }
     var checks: [Matcher.Check] = []
     var capture: String?
-    for entry in try node.mapping() {
+    for entry in entries where entry.key.hasPrefix("$") {
       if entry.key == "$as" {
         capture = try entry.value.string()
-      } else if entry.key != "times" {
+      } else {
         checks.append(try check(entry.key, entry.value, in: node))
       }
     }
+    if !members.isEmpty { checks.append(.members(try self.members(members))) }
     if let capture, !names.contains(capture) { names.append(capture) }
     return Matcher(place: node.place, source: node.json, rule: .all(checks, capture: capture))
   }

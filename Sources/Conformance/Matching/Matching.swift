@@ -49,10 +49,7 @@ extension Matcher {
     case .exactly:
       return value == source ? [] : [difference(path, value)]
     case .object(let members):
-      guard let object = value?.object else { return [difference(path, value)] }
-      return members.flatMap {
-        $0.matcher.differences(object[$0.key], path.appending($0.key), &bindings)
-      }
+      return self.members(members, value, path, &bindings)
     case .array(let elements):
       guard let values = value?.array else { return [difference(path, value)] }
       guard values.count == elements.count else {
@@ -77,6 +74,13 @@ extension Matcher {
     }
   }
 
+  private func members(
+    _ members: [Member], _ value: JSONValue?, _ path: JSONPointer, _ bindings: inout Bindings
+  ) -> [Difference] {
+    guard let object = value?.object else { return [difference(path, value)] }
+    return members.flatMap { $0.matcher.differences(object[$0.key], path.appending($0.key), &bindings) }
+  }
+
   private func counted(_ count: Int) -> String { count == 1 ? "1 element" : "\(count) elements" }
 
   private func difference(_ path: JSONPointer, _ value: JSONValue?) -> Difference {
@@ -99,9 +103,10 @@ extension Matcher {
       return schema.validate(value).map { violation in
         let place = JSONPointer(tokens: path.tokens + violation.instance.tokens)
         return Difference(
-          place, expected: "\(FlowText.text(source)) # \(violation.message)",
+          place, expected: "\(FlowText.text(["$schema": source["$schema"] ?? .null])) # \(violation.message)",
           got: value[violation.instance])
       }
+    case .members(let members): return self.members(members, value, path, &bindings)
     case .contains(let matcher):
       return contains(matcher, value, path, &bindings) ? [] : plain
     case .length(let matcher):

@@ -43,8 +43,10 @@ package struct MockBackend: Sendable {
     _ = try await call("POST", "/_mock/reset", .object(JSONObject()))
   }
 
-  package func journal() async throws(Problem) -> Journal {
-    Journal(try await call("GET", "/_mock/journal", nil))
+  /// - Parameter reading: what is made of the mock's answer before it is read.
+  package func journal(reading: @Sendable (JSONValue) -> JSONValue = { $0 }) async throws(Problem) -> Journal
+  {
+    Journal(reading(try await call("GET", "/_mock/journal", nil)))
   }
 
   private func call(_ method: String, _ path: String, _ body: JSONValue?) async throws(Problem) -> JSONValue {

@@ -12,12 +12,15 @@ extension Player {
     }
   }
 
-  func say(_ matcher: Matcher, on name: String) async throws(Halt) {
+  @discardableResult
+  func say(_ matcher: Matcher, on name: String) async throws(Halt) -> JSONValue {
     let place = try await place(of: name)
-    let bytes = JSONWriter.bytes(try value(of: matcher))
+    let value = try value(of: matcher)
+    let bytes = JSONWriter.bytes(value)
     connections[place].lastSaid = .now
     log.add(.toServer, bytes.shown, on: name)
     connections[place].client.send(text: bytes)
+    return value
   }
 
   func send(_ message: RawMessage) async throws(Halt) {
@@ -88,8 +91,11 @@ extension Player {
         if let breach = ending.breach {
           throw failure("the server broke RFC 6455 on connection \(name): \(breach)")
         }
+        watch?.heard(received.event, on: name)
         return received
-      default: return received
+      default:
+        watch?.heard(received.event, on: name)
+        return received
       }
     }
   }
@@ -199,8 +205,9 @@ extension Player {
   func play(_ poll: Poll) async throws(Halt) {
     let deadline = ContinuousClock.now + poll.limit * settings.slack
     while true {
-      try await say(poll.request, on: step.connection)
+      let request = try await say(poll.request, on: step.connection)
       let answer = try await frame(on: step.connection)
+      try checkIsAnswer(answer, to: request)
       let value = answer[poll.pointer]
       if poll.until.match(value, &bindings).isEmpty {
         guard let last = poll.last else { return }
@@ -222,6 +229,24 @@ extension Player {
       }
       try? await Task.sleep(for: poll.every)
     }
+  }
+
+  /// Each answer of a poll belongs to its request, also where no line says so.
+  private func checkIsAnswer(_ answer: JSONValue, to request: JSONValue) throws(Halt) {
+    let other = answer["result"] == nil ? "result" : "error"
+    let absent = Matcher(
+      place: step.place, source: ["$absent": true], rule: .all([.absent(true)], capture: nil))
+    var members = [Matcher.Member(key: other, matcher: absent)]
+    if let id = request["id"] {
+      members.append(
+        Matcher.Member(key: "id", matcher: Matcher(place: step.place, source: id, rule: .exactly)))
+    }
+    let matcher = Matcher(place: step.place, source: .object(JSONObject()), rule: .object(members))
+    // An answer is in the dialect of its request.
+    let dialect = request["jsonrpc"] == nil ? TranscriptDialect.bare : .jsonrpc
+    let differences = FrameMatcher(matcher, dialect: transcript.dialect == .raw ? .raw : dialect)
+      .match(answer, &bindings)
+    guard differences.isEmpty else { throw failure("the answer to a poll differs", differences) }
   }
 
   /// Everything sent before this ping has been answered when its pong is there, so a frame that

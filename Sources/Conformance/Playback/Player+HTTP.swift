@@ -16,6 +16,7 @@ extension Player {
     for offer in connect.offers { subprotocols.append(try value(of: offer).string ?? "") }
     let offered = subprotocols.isEmpty ? "" : " offering \(subprotocols.joined(separator: ", "))"
     log.add(.toServer, "(upgrade \(connect.path)\(offered)\(Self.shown(headers)))", on: name)
+    watch?.connects(name)
     let client: WebSocketClient
     do throws(WebSocketClientError) {
       client = try await WebSocketClient.connect(
@@ -64,6 +65,7 @@ extension Player {
     log.add(
       .toServer, "\(exchange.method) \(exchange.path)\(Self.shown(headers)) \(body.shown)",
       on: step.connection)
+    watch?.connects(nil)
     let response: HTTPClientResponse
     do throws(HTTPClientError) {
       response = try await http.send(

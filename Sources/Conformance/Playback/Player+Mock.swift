@@ -18,7 +18,7 @@ extension Player {
   private func journal() async throws(Halt) -> Journal {
     guard let mock else { throw .notTestable("no mock is given") }
     do throws(MockBackend.Problem) {
-      return try await mock.journal()
+      return try await mock.journal { [watch] value in watch?.journal(value) ?? value }
     } catch {
       throw .setup(error.description)
     }

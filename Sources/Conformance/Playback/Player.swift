@@ -36,6 +36,7 @@ package actor Player {
   let mock: MockBackend?
   let http: HTTPClient
   let loop: EventLoop
+  let watch: (any PlayWatch)?
   var bindings: Bindings
   var connections: [PlayedConnection] = []
   var log: WireLog
@@ -46,8 +47,9 @@ package actor Player {
 
   package init(
     _ transcript: TranscriptCase, target: any LiveTarget, mock: MockBackend?, loop: EventLoop,
-    settings: PlaySettings
+    settings: PlaySettings, watch: (any PlayWatch)? = nil
   ) {
+    self.watch = watch
     self.transcript = transcript
     self.settings = settings
     self.target = target
@@ -84,16 +86,18 @@ package actor Player {
   }
 
   private func playSteps() async throws(Halt) {
-    for step in transcript.steps {
+    for (place, step) in transcript.steps.enumerated() {
       self.step = step
       stepBegan = .now
       defer { noteTime(of: step) }
+      watch?.begins(place)
       do throws(Halt) {
         try await play(step)
       } catch {
         guard try isRemark(error) else { return }
       }
     }
+    watch?.begins(transcript.steps.count)
     do throws(Halt) {
       try await finish()
     } catch {
@@ -160,7 +164,10 @@ package actor Player {
   }
 
   /// `within` of the current step, with the slack of the run.
-  var limit: Duration { step.within * settings.slack }
+  var limit: Duration {
+    let limit = step.within * settings.slack
+    return watch?.limit(limit) ?? limit
+  }
 
   // MARK: Failing
 
@@ -180,6 +187,7 @@ package actor Player {
       return place
     }
     let url = await target.url
+    watch?.connects(name)
     do throws(WebSocketClientError) {
       let client = try await WebSocketClient.connect(
         url: url, headers: target.headers, deadline: limit, options: Self.options, on: loop)

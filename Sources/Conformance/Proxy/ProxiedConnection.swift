@@ -10,6 +10,8 @@ final class ProxiedConnection: RawConnectionHandler, @unchecked Sendable {
   private let whenOver: (ProxiedConnection) -> Void
   private var handshake: HandshakeTap
   private var isWebSocket = false
+  /// What has come of an answer in HTTP that is held back.
+  private var heldAnswer: [UInt8] = []
   private var toServer: ProxiedStream
   private var toClient: ProxiedStream
   private var openSides = 2
@@ -64,27 +66,54 @@ final class ProxiedConnection: RawConnectionHandler, @unchecked Sendable {
     } else if direction == .toServer {
       write(handshake.fromClient(bytes), .toServer)
     } else {
-      var passed = 0
-      for found in handshake.fromServer(bytes) {
-        switch found {
-        case .answered(let exchange): interceptor.answered(exchange)
-        case .upgraded(let request, let response, let rest):
-          client.write(UnsafeRawBufferPointer(rebasing: bytes[..<rest]))
-          passed = rest
-          isWebSocket = true
-          interceptor.opened(request, response)
-        }
-      }
-      let rest = UnsafeRawBufferPointer(rebasing: bytes[passed...])
-      if isWebSocket { feed(rest, .toClient) } else { client.write(rest) }
+      receivedAnswer(bytes)
     }
     restrain(direction)
+  }
+
+  /// Bytes of the server before the connection is a WebSocket.
+  private func receivedAnswer(_ bytes: UnsafeRawBufferPointer) {
+    var passed = 0
+    for found in handshake.fromServer(bytes) {
+      switch found {
+      case .answered(let exchange):
+        interceptor.answered(exchange)
+        guard interceptor.holdsAnswers else { continue }
+        // One request on a connection is all that a held answer allows for.
+        pass(heldAnswer + bytes, to: exchange.request)
+        return
+      case .upgraded(let request, let response, let rest):
+        let head = UnsafeRawBufferPointer(rebasing: bytes[..<rest])
+        if interceptor.holdsAnswers { pass(heldAnswer + head, to: request) } else { client.write(head) }
+        passed = rest
+        isWebSocket = true
+        interceptor.opened(request, response)
+      }
+    }
+    let rest = UnsafeRawBufferPointer(rebasing: bytes[passed...])
+    if isWebSocket {
+      feed(rest, .toClient)
+    } else if interceptor.holdsAnswers && !handshake.isLost {
+      heldAnswer += rest
+    } else {
+      client.write(rest)
+    }
+  }
+
+  private func pass(_ answer: [UInt8], to request: HTTPRequestHead) {
+    heldAnswer = []
+    write(interceptor.rewritten(answer, to: request), .toClient)
   }
 
   func peerEnded(_ connection: RawConnection) {
     let direction: ProxyDirection = connection === client ? .toServer : .toClient
     if direction == .toClient {
-      for case .answered(let exchange) in handshake.serverEnded() { interceptor.answered(exchange) }
+      for case .answered(let exchange) in handshake.serverEnded() {
+        interceptor.answered(exchange)
+        if interceptor.holdsAnswers { pass(heldAnswer, to: exchange.request) }
+      }
+      write(heldAnswer, .toClient)
+      heldAnswer = []
     } else if !isWebSocket {
       write(handshake.takeRest(), .toServer)
     }

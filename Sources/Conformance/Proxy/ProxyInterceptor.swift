@@ -71,6 +71,11 @@ package protocol ProxyInterceptor: AnyObject {
   /// Whether messages this way wait until they are whole and `intercept` says what becomes of them.
   /// Others are passed on as their bytes come, and only shown to `intercept`.
   func holds(_ direction: ProxyDirection) -> Bool
+  /// Whether answers in HTTP, that to an upgrade too, wait until they are whole and `rewritten` says
+  /// what is passed on.
+  var holdsAnswers: Bool { get }
+  /// An answer as it is passed on, head and body; of an accepted upgrade the head.
+  func rewritten(_ answer: [UInt8], to request: HTTPRequestHead) -> [UInt8]
   /// The upgrade was accepted.
   func opened(_ request: HTTPRequestHead, _ response: HTTPResponseHead)
   /// A request was answered in HTTP, an upgrade that was refused too.
@@ -86,6 +91,8 @@ package protocol ProxyInterceptor: AnyObject {
 
 extension ProxyInterceptor {
   package func holds(_ direction: ProxyDirection) -> Bool { true }
+  package var holdsAnswers: Bool { false }
+  package func rewritten(_ answer: [UInt8], to request: HTTPRequestHead) -> [UInt8] { answer }
   package func opened(_ request: HTTPRequestHead, _ response: HTTPResponseHead) {}
   package func answered(_ exchange: ProxiedExchange) {}
   package func intercept(_ message: ProxyMessage, _ direction: ProxyDirection) -> [ProxyAction] { [.forward] }

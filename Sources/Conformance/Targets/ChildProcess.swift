@@ -96,6 +96,8 @@ package final class ChildProcess: @unchecked Sendable {
         guard count > 0 else { break }
         self?.take(Array(buffer[..<count]), isOutput: isOutput)
       }
+      // The pipe outlives its process in Foundation, which looks through all descriptors at each start.
+      try? handle.close()
       self?.pipeEnded()
     }
   }
