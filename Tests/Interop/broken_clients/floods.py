@@ -5,9 +5,11 @@ import sys
 
 from wire import TEXT, Wire
 
-wire = Wire(sys.argv[1])
 requests = (json.dumps({"jsonrpc": "2.0", "id": number, "method": "ping"}) for number in range(2000))
-wire.socket.sendall(b"".join(wire.made(TEXT, request.encode()) for request in requests))
+# Made before it connects, so that the flood comes at once on a slow machine too.
+flood = b"".join(Wire.made(TEXT, request.encode()) for request in requests)
+wire = Wire(sys.argv[1])
+wire.socket.sendall(flood)
 for _ in range(2000):
     wire.text()
 wire.close()
