@@ -73,7 +73,15 @@ venv:
 	    python3 -m venv $(VENV); } || true; \
 	fi
 
-interop: build venv ## clients and servers that are not ours, from PyPI
+# The page of a run is read in a real browser; where none can be had, its test is skipped and says so.
+browser:
+	@if ! command -v chromium chromium-browser google-chrome >/dev/null && command -v apt-get >/dev/null; then \
+	  echo "installing chromium"; \
+	  { $(SUDO) apt-get update -qq && $(SUDO) env DEBIAN_FRONTEND=noninteractive \
+	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || true; \
+	fi
+
+interop: build venv browser ## clients and servers that are not ours, from PyPI
 	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
 	  export OMNI_BIN=$(BIN); \
 	  $(VENV)/bin/python -m pytest -q -rs Tests/Interop || { \
