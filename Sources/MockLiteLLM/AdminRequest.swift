@@ -7,6 +7,8 @@ import YAML
 enum AdminRequest {
   case arm(Arming)
   case reset
+  case clock
+  case restartClock
   /// The calls after number `after`, at the latest when `wait` has passed.
   case journal(after: Int, wait: Duration)
   case refused(Reply)
@@ -23,11 +25,16 @@ enum AdminRequest {
     case ("POST", "/_mock/arm"): self = Self.arming(request, spec)
     case ("POST", "/_mock/reset"): self = .reset
     case ("GET", "/_mock/journal"): self = Self.journal(request)
+    case ("GET", "/_mock/clock"): self = .clock
+    case ("POST", "/_mock/clock"): self = .restartClock
+    case (_, "/_mock/clock"): self = Self.refuse(405, "use GET or POST", allow: "GET, POST")
     case (_, "/_mock/arm"), (_, "/_mock/reset"): self = Self.refuse(405, "use POST", allow: "POST")
     case (_, "/_mock/journal"): self = Self.refuse(405, "use GET", allow: "GET")
     default:
       self = Self.refuse(
-        404, "no such path, there are POST /_mock/arm, POST /_mock/reset, GET /_mock/journal?after=N&wait=2s")
+        404,
+        "no such path, there are POST /_mock/arm, POST /_mock/reset, GET /_mock/journal?after=N&wait=2s, "
+          + "GET and POST /_mock/clock")
     }
   }
 

@@ -1,48 +1,74 @@
 import JSON
+import ProtocolSpec
 
 /// Bodies in the shape of the Anthropic Messages API.
 enum AnthropicBodies {
   static func message(_ completion: Completion, id: String) -> JSONValue {
-    [
-      "content": [["text": .string(completion.text), "type": "text"]], "id": .string(id),
-      "model": .string(completion.model), "role": "assistant", "stop_reason": stopReason(completion),
-      "stop_sequence": .null, "type": "message",
-      "usage": [
-        "input_tokens": .int(completion.promptTokens), "output_tokens": .int(completion.completionTokens),
-      ],
+    var message: JSONValue = [
+      "content": .array(content(completion, id)), "id": .string(id), "model": .string(completion.shownModel),
+      "role": "assistant", "stop_reason": .string(completion.stopReason), "stop_sequence": .null,
+      "type": "message",
     ]
+    if completion.hasUsage {
+      message["usage"] = [
+        "input_tokens": .int(completion.promptTokens), "output_tokens": .int(completion.completionTokens),
+      ]
+    }
+    return message
   }
 
-  static func events(_ completion: Completion, id: String) -> [[UInt8]] {
-    let start: JSONValue = [
+  private static func content(_ completion: Completion, _ id: String) -> [JSONValue] {
+    guard completion.hasChoices else { return [] }
+    if let call = completion.toolCall {
+      // Arguments that are no JSON stand there as the text they are.
+      let input = (try? JSONParser.parse(Array(call.arguments.utf8))) ?? .string(call.arguments)
+      return [["type": "tool_use", "id": .string("toolu_\(id)"), "name": .string(call.name), "input": input]]
+    }
+    return completion.hasContent ? [["text": .string(completion.text), "type": "text"]] : []
+  }
+
+  static func events(_ completion: Completion, id: String) -> [StreamEvent] {
+    var start: JSONValue = [
       "id": .string(id), "type": "message", "role": "assistant", "content": [],
-      "model": .string(completion.model), "stop_reason": .null, "stop_sequence": .null,
-      "usage": [
+      "model": .string(completion.shownModel), "stop_reason": .null, "stop_sequence": .null,
+    ]
+    if completion.hasUsage {
+      start["usage"] = [
         "input_tokens": .int(completion.promptTokens), "output_tokens": 0,
         "cache_creation_input_tokens": 0, "cache_read_input_tokens": 0,
-      ],
-    ]
-    var events: [JSONValue] = [
-      ["type": "message_start", "message": start],
-      ["type": "content_block_start", "index": 0, "content_block": ["type": "text", "text": ""]],
-      ["type": "ping"],
-    ]
-    events += completion.pieces.map {
-      ["type": "content_block_delta", "index": 0, "delta": ["type": "text_delta", "text": .string($0)]]
+      ]
     }
-    events += [
-      ["type": "content_block_stop", "index": 0],
-      [
-        "type": "message_delta", "delta": ["stop_reason": stopReason(completion), "stop_sequence": .null],
-        "usage": ["output_tokens": .int(completion.completionTokens)],
-      ],
-      ["type": "message_stop"],
+    var events = [event(.frame, ["type": "message_start", "message": start])]
+    if completion.hasChoices, completion.toolCall != nil || completion.hasContent {
+      events += block(completion, id)
+    }
+    var end: JSONValue = [
+      "type": "message_delta",
+      "delta": ["stop_reason": .string(completion.stopReason), "stop_sequence": .null],
     ]
-    return events.map { StreamEvent.named($0["type"]?.string ?? "", $0) }
+    if completion.hasUsage { end["usage"] = ["output_tokens": .int(completion.completionTokens)] }
+    return events + [event(.finish, end), event(.done, ["type": "message_stop"])]
   }
 
-  private static func stopReason(_ completion: Completion) -> JSONValue {
-    completion.isCut ? "max_tokens" : "end_turn"
+  private static func block(_ completion: Completion, _ id: String) -> [StreamEvent] {
+    var block: JSONValue = ["type": "text", "text": ""]
+    var deltas = completion.pieces.map { piece -> JSONValue in
+      ["type": "text_delta", "text": .string(piece)]
+    }
+    if let call = completion.toolCall {
+      block = ["type": "tool_use", "id": .string("toolu_\(id)"), "name": .string(call.name), "input": [:]]
+      deltas = [["type": "input_json_delta", "partial_json": .string(call.arguments)]]
+    }
+    return [
+      event(.frame, ["type": "content_block_start", "index": 0, "content_block": block]),
+      event(.frame, ["type": "ping"]),
+    ] + deltas.map { event(.token, ["type": "content_block_delta", "index": 0, "delta": $0]) } + [
+      event(.frame, ["type": "content_block_stop", "index": 0])
+    ]
+  }
+
+  private static func event(_ kind: StreamEvent.Kind, _ value: JSONValue) -> StreamEvent {
+    StreamEvent(kind, value, named: value["type"]?.string ?? "")
   }
 
   /// `{"type":"error","error":{type,message}}`.

@@ -47,13 +47,19 @@ struct Arming: Sendable {
 /// format: 1
 /// seed: 7
 /// models: [claude-3-5-haiku]
+/// first_token: 200ms
+/// tokens_per_second: 50
+/// jitter: 0.2
 /// arm:
 ///   litellm:
 ///   - {on: "POST /v1/chat/completions", status: 500, times: 2}
+///   - {fault: refuse, at: 10s, for: 5s}
 /// ```
 struct Scenario: Sendable {
   let seed: UInt64?
   let models: [String]?
+  /// Nil where nothing says how fast completions come.
+  let pace: AnswerPace?
   let arming: Arming?
 
   init(contentsOf path: String, spec: Specification) throws(SourceError) {
@@ -61,7 +67,7 @@ struct Scenario: Sendable {
   }
 
   init(_ node: YAMLNode, spec: Specification) throws(SourceError) {
-    try node.checkKeys(["format", "seed", "models", "arm"])
+    try node.checkKeys(["format", "seed", "models", "first_token", "tokens_per_second", "jitter", "arm"])
     let format = try node.required("format")
     guard try format.int() == 1 else {
       throw format.error("format \(format.json) is not known, this is for 1")
@@ -77,6 +83,7 @@ struct Scenario: Sendable {
       guard !names.isEmpty else { throw value.error("at least one model is expected") }
       return names
     }
+    pace = try Self.pace(node)
     guard let arm = node["arm"] else {
       arming = nil
       return
@@ -86,6 +93,24 @@ struct Scenario: Sendable {
     } catch {
       throw Self.located(error, in: arm)
     }
+  }
+
+  private static func pace(_ node: YAMLNode) throws(SourceError) -> AnswerPace? {
+    var pace = AnswerPace()
+    if let time = node["first_token"] { pace.firstToken = try time.duration() }
+    if let rate = node["tokens_per_second"] {
+      guard let number = rate.json.double, number > 0 else {
+        throw rate.error("a number above 0 is expected, not \(rate.json)")
+      }
+      pace.tokensPerSecond = number
+    }
+    if let jitter = node["jitter"] {
+      guard let number = jitter.json.double, (0...1).contains(number) else {
+        throw jitter.error("a number from 0 to 1 is expected, not \(jitter.json)")
+      }
+      pace.jitter = number
+    }
+    return pace == AnswerPace() ? nil : pace
   }
 
   /// The error at its member; an unknown key is shown at the key, a bad value at the value.

@@ -9,114 +9,155 @@ extension FaceRequest {
   }
 }
 
-/// Puts replies on the wire, whole or spoiled.
+/// Puts replies on the wire.
 enum Delivery {
-  /// Between the part of a stream and its reset, so that the part is read before.
-  private static let pause = Duration.milliseconds(50)
-
+  /// A reply as it is, at once.
   static func send(_ reply: Reply, on exchange: HTTPExchange) {
     switch reply.content {
     case .whole(let body): exchange.respond(status: reply.status, headers: fields(reply), body: body)
     case .events(let events):
       exchange.begin(status: reply.status, headers: fields(reply))
-      for event in events { exchange.write(event) }
+      for event in events { exchange.write(event.bytes) }
       exchange.finish()
     }
   }
 
-  /// Announces the whole body and sends it without its last `count` bytes, then closes; a stream
-  /// lacks its end too.
-  static func truncate(_ reply: Reply, by count: Int, on exchange: HTTPExchange) {
-    switch reply.content {
-    case .whole(let body):
-      var headers = fields(reply)
-      headers["content-length"] = String(body.count)
-      exchange.begin(status: reply.status, headers: headers)
-      exchange.write(Array(body.dropLast(count)))
-    case .events(let events):
-      exchange.begin(status: reply.status, headers: fields(reply))
-      var left = max(events.reduce(0) { $0 + $1.count } - count, 0)
-      for event in events where left > 0 {
-        exchange.write(Array(event.prefix(left)))
-        left -= min(left, event.count)
-      }
-    }
-    exchange.close()
-  }
-
-  /// Sends the usual head and half of the JSON; a stream goes wrong after its first event.
-  static func malform(_ reply: Reply, on exchange: HTTPExchange) {
-    var spoiled = reply
-    switch reply.content {
-    case .whole(let body):
-      let half = Array(body.prefix(body.count / 2))
-      // Half of an object is never JSON; half of anything else may be.
-      spoiled.content = .whole(
-        body.first == UInt8(ascii: "{") && half.count > 1 ? half : Array("{\"id\":".utf8))
-    case .events(let events): spoiled.content = .events(Array(events.prefix(1)) + [StreamEvent.broken])
-    }
-    send(spoiled, on: exchange)
-  }
-
-  /// Sends half of a stream, then resets the connection.
-  static func resetMidway(_ reply: Reply, on exchange: HTTPExchange) {
-    guard case .events(let events) = reply.content else { return exchange.reset() }
-    exchange.begin(status: reply.status, headers: fields(reply))
-    for event in events.prefix(max(events.count / 2, 1)) { exchange.write(event) }
-    exchange.loop.schedule(after: pause) { exchange.reset() }
-  }
-
-  private static func fields(_ reply: Reply) -> HTTPHeaders {
+  static func fields(_ reply: Reply) -> HTTPHeaders {
     HTTPHeaders(reply.headers.map { ($0.name, $0.value) })
   }
 }
 
-/// Exchanges that a fault keeps waiting. Belongs to the loop.
+/// Sends the pieces of a script in their time. Belongs to the loop of its exchange.
+final class AnswerPlayer: @unchecked Sendable {
+  // Invariant: used only on the loop of the exchange.
+  private let exchange: HTTPExchange
+  private let script: AnswerScript
+  private let whenOver: () -> Void
+  private let begin = ContinuousClock.now
+  private var next = 0
+  private var timer: ScheduledTimer?
+  private var isOver = false
+
+  /// - Parameter whenOver: called once, when the answer has ended or the peer has left.
+  init(_ script: AnswerScript, on exchange: HTTPExchange, whenOver: @escaping () -> Void) {
+    self.script = script
+    self.exchange = exchange
+    self.whenOver = whenOver
+  }
+
+  func start() {
+    exchange.onClose { [weak self] in self?.peerLeft() }
+    play(isHurried: false)
+  }
+
+  /// Sends what is left without waiting; what would hang is reset.
+  func hurry() {
+    guard !isOver else { return }
+    timer?.cancel()
+    play(isHurried: true)
+  }
+
+  private func play(isHurried: Bool) {
+    timer = nil
+    guard !isOver else { return }
+    while next < script.pieces.count {
+      let piece = script.pieces[next]
+      if !isHurried, wait(until: piece.time) { return }
+      send(piece.part)
+      next += 1
+    }
+    if !isHurried, wait(until: script.endTime) { return }
+    end(isHurried: isHurried)
+  }
+
+  /// Whether there is time left until then; comes back when it is over.
+  private func wait(until time: Duration) -> Bool {
+    guard time > .zero else { return false }
+    let left = begin + time - .now
+    guard left > .zero else { return false }
+    timer = exchange.loop.schedule(after: left) { [weak self] in self?.play(isHurried: false) }
+    return true
+  }
+
+  private func send(_ part: AnswerScript.Part) {
+    switch part {
+    case .head(let status, let headers): exchange.begin(status: status, headers: headers)
+    case .body(let bytes): exchange.write(bytes)
+    case .raw(let bytes): exchange.writeRaw(bytes)
+    }
+  }
+
+  private func end(isHurried: Bool) {
+    switch script.end {
+    case .finish: exchange.finish()
+    case .close: exchange.close()
+    case .reset: exchange.reset()
+    case .hang:
+      guard isHurried else { return }
+      exchange.reset()
+    }
+    over()
+  }
+
+  private func peerLeft() {
+    guard !isOver else { return }
+    timer?.cancel()
+    // Nobody waits any more; the connection is given back.
+    exchange.close()
+    over()
+  }
+
+  private func over() {
+    isOver = true
+    whenOver()
+  }
+}
+
+/// What a fault keeps waiting. Belongs to the loop.
 final class HeldExchanges: @unchecked Sendable {
   // Invariant: used only on the loop of the exchanges it holds.
-  private struct Held {
-    let exchange: HTTPExchange
-    /// What is done when the time is over, or at once with `true` when all are released.
-    let action: ((Bool) -> Void)?
-    let timer: ScheduledTimer?
+  private var players: [ObjectIdentifier: AnswerPlayer] = [:]
+  private var waiting: [ObjectIdentifier: (action: (Bool) -> Void, timer: ScheduledTimer)] = [:]
+
+  /// Plays a script until it is over or released.
+  func play(_ script: AnswerScript, on exchange: HTTPExchange, whenOver: @escaping () -> Void) {
+    let key = ObjectIdentifier(exchange)
+    let player = AnswerPlayer(script, on: exchange) { [weak self] in
+      self?.players[key] = nil
+      whenOver()
+    }
+    players[key] = player
+    player.start()
   }
 
-  private var all: [ObjectIdentifier: Held] = [:]
-
-  /// Keeps the exchange until it is released or the peer leaves.
-  func hold(_ exchange: HTTPExchange) {
-    all[ObjectIdentifier(exchange)] = Held(exchange: exchange, action: nil, timer: nil)
-    forgetWhenLeft(exchange)
-  }
-
-  /// Calls `action` when `time` is over.
-  func hold(_ exchange: HTTPExchange, for time: Duration, then action: @escaping @Sendable (Bool) -> Void) {
+  /// Calls `action` when `time` is over, with `true` before that if all are released; never if the
+  /// peer leaves, which `whenLeft` tells.
+  func hold(
+    _ exchange: HTTPExchange, for time: Duration, then action: @escaping @Sendable (Bool) -> Void,
+    whenLeft: @escaping @Sendable () -> Void
+  ) {
     let key = ObjectIdentifier(exchange)
     let timer = exchange.loop.schedule(after: time) {
-      self.all[key] = nil
+      self.waiting[key] = nil
       action(false)
     }
-    all[key] = Held(exchange: exchange, action: action, timer: timer)
-    forgetWhenLeft(exchange)
-  }
-
-  /// Ends every wait: what has an action does it now, the rest is given to `end`.
-  func release(_ end: (HTTPExchange) -> Void) {
-    let waiting = all.values
-    all = [:]
-    for held in waiting {
-      held.timer?.cancel()
-      if let action = held.action { action(true) } else { end(held.exchange) }
-    }
-  }
-
-  private func forgetWhenLeft(_ exchange: HTTPExchange) {
-    let key = ObjectIdentifier(exchange)
+    waiting[key] = (action, timer)
     exchange.onClose {
-      guard let held = self.all.removeValue(forKey: key) else { return }
-      held.timer?.cancel()
-      // Nobody waits any more; the connection is given back.
+      guard let held = self.waiting.removeValue(forKey: key) else { return }
+      held.timer.cancel()
       exchange.close()
+      whenLeft()
     }
+  }
+
+  /// Ends every wait: what has an action does it now, what is being sent is sent, what hangs is reset.
+  func release() {
+    let held = waiting.values
+    waiting = [:]
+    for wait in held {
+      wait.timer.cancel()
+      wait.action(true)
+    }
+    for player in Array(players.values) { player.hurry() }
   }
 }

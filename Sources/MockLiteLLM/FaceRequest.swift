@@ -25,6 +25,13 @@ struct FaceRequest: Sendable {
     headers.first { $0.name.lowercased() == name }?.value
   }
 
+  /// Whether the body says `"stream": true`.
+  var asksForStream: Bool {
+    guard !body.isEmpty else { return false }
+    let value = try? JSONParser.parse(body, limits: JSONLimits(allowsDuplicateKeys: true))
+    return value?["stream"]?.bool == true
+  }
+
   /// The value of `name` in the query, percent-decoded.
   func parameter(_ name: String) -> String? {
     for pair in (query ?? "").split(separator: "&") {
@@ -62,39 +69,4 @@ func percentDecoded(_ text: String) -> String {
     }
   }
   return String(decoding: decoded, as: UTF8.self)
-}
-
-/// What a face answers when nothing is wrong, and what a fault then spoils.
-struct Reply: Sendable {
-  enum Content: Sendable {
-    case whole([UInt8])
-    /// Server-sent events, each sent as a chunk of its own.
-    case events([[UInt8]])
-  }
-
-  var status: Int
-  var headers: [HeaderField]
-  var content: Content
-
-  init(_ status: Int, json: JSONValue, headers: [HeaderField] = []) {
-    self.init(status, body: JSONWriter.bytes(json), type: "application/json", headers: headers)
-  }
-
-  init(_ status: Int, body: [UInt8], type: String, headers: [HeaderField] = []) {
-    self.status = status
-    self.headers = headers + [("content-type", type)]
-    content = .whole(body)
-  }
-
-  init(events: [[UInt8]], headers: [HeaderField]) {
-    status = 200
-    self.headers = headers
-    content = .events(events)
-  }
-
-  /// Replaces the header `name`, or adds it.
-  mutating func set(_ name: String, _ value: String) {
-    headers.removeAll { $0.name.lowercased() == name.lowercased() }
-    headers.append((name, value))
-  }
 }

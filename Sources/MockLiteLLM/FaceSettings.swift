@@ -24,6 +24,8 @@ struct ReplySource {
   var ids: SeededGenerator
   /// Milliseconds since 1970.
   let now: @Sendable () -> Int
+  /// What a rule says of the completion that is asked for now.
+  var change = CompletionChange()
 
   var seconds: Int { now() / 1000 }
 

@@ -1,5 +1,6 @@
 import JSON
 import ProtocolSpec
+import Transport
 
 /// The three services of the mock: their usual answers, and those of a fault.
 struct Faces {
@@ -23,6 +24,8 @@ struct Faces {
   /// What `face` answers when `rule` tells it the answer, or else the usual one; with the headers
   /// of the rule.
   mutating func reply(to request: FaceRequest, on face: MockFace, under rule: FaultRule) -> Reply {
+    source.change = rule.completion
+    defer { source.change = CompletionChange() }
     var reply: Reply
     switch rule.action {
     case .answer(let status, _, _, let body?): reply = told(status, body, request, face)
@@ -34,6 +37,12 @@ struct Faces {
     default: reply = self.reply(to: request, on: face)
     }
     for (name, value) in rule.headers { reply.set(name.lowercased(), value) }
+    if let ahead = rule.retryAfterDate {
+      // The date has whole seconds; what is said must not be earlier than what is meant.
+      let seconds = (source.now() + Int(ahead / .milliseconds(1)) + 999) / 1000
+      reply.set("retry-after", HTTPDate.text(seconds))
+    }
+    if reply.status < 300 { reply.pad(rule.completion.padding) }
     return reply
   }
 

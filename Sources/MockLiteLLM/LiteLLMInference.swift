@@ -84,33 +84,38 @@ struct LiteLLMInference {
     let maxTokens = (body["max_tokens"] ?? body["max_completion_tokens"] ?? body["max_output_tokens"])?.int
     let completion =
       if let messages = body["messages"]?.array {
-        Completion(model: model, messages: messages, maxTokens: maxTokens)
+        Completion(model: model, messages: messages, maxTokens: maxTokens, change: source.change)
       } else {
-        Completion(model: model, prompt: prompt(body), maxTokens: maxTokens)
+        Completion(model: model, prompt: prompt(body), maxTokens: maxTokens, change: source.change)
       }
-    let streams = body["stream"]?.bool == true
     let id = source.ids.uuid()
+    guard body["stream"]?.bool == true, let events = events(completion, id, source.seconds, body) else {
+      let kind: LiteLLMHeaders.Kind = route == .messages ? .messages : .whole
+      let headers = LiteLLMHeaders.success(completion, callID: callID, kind: kind) + LiteLLMHeaders.common
+      var reply = Reply(200, json: whole(completion, id, source.seconds), headers: headers)
+      if route != .embeddings { reply.tokens = completion.pieces.count }
+      return reply
+    }
+    let kind: LiteLLMHeaders.Kind = route == .messages ? .messages : .stream
+    let headers = LiteLLMHeaders.success(completion, callID: callID, kind: kind)
+    return Reply(events: events, headers: headers + LiteLLMHeaders.common + LiteLLMHeaders.stream)
+  }
+
+  /// The events of a stream; nil for an endpoint whose streams the mock does not play.
+  private func events(_ completion: Completion, _ id: String, _ created: Int, _ body: JSONValue)
+    -> [StreamEvent]?
+  {
+    let includesUsage = body["stream_options"]?["include_usage"]?.bool == true
     switch route {
-    case .messages:
-      let headers =
-        LiteLLMHeaders.success(completion, callID: callID, kind: .messages) + LiteLLMHeaders.common
-      if streams {
-        return Reply(
-          events: AnthropicBodies.events(completion, id: "msg_\(id)"),
-          headers: headers + LiteLLMHeaders.stream)
-      }
-      return Reply(200, json: AnthropicBodies.message(completion, id: "msg_\(id)"), headers: headers)
-    case .chat where streams:
-      let events = OpenAIBodies.chatEvents(
-        completion, id: "chatcmpl-\(id)", created: source.seconds,
-        includesUsage: body["stream_options"]?["include_usage"]?.bool == true,
+    case .messages: return AnthropicBodies.events(completion, id: "msg_\(id)")
+    case .completions:
+      return OtherBodies.completionEvents(completion, id: id, created: created, includesUsage: includesUsage)
+    case .chat:
+      return OpenAIBodies.chatEvents(
+        completion, id: "chatcmpl-\(id)", created: created, includesUsage: includesUsage,
         // LiteLLM sends a choice with an empty delta where OpenAI sends none.
         usageChoices: [["index": 0, "delta": [:]]])
-      let headers = LiteLLMHeaders.success(completion, callID: callID, kind: .stream)
-      return Reply(events: events, headers: headers + LiteLLMHeaders.common + LiteLLMHeaders.stream)
-    default:
-      let headers = LiteLLMHeaders.success(completion, callID: callID, kind: .whole) + LiteLLMHeaders.common
-      return Reply(200, json: whole(completion, id, source.seconds), headers: headers)
+    default: return nil
     }
   }
 
@@ -121,78 +126,11 @@ struct LiteLLMInference {
 
   private func whole(_ completion: Completion, _ id: String, _ created: Int) -> JSONValue {
     switch route {
+    case .messages: AnthropicBodies.message(completion, id: "msg_\(id)")
     case .completions: OtherBodies.completion(completion, id: id, created: created)
     case .embeddings: OtherBodies.embedding(completion)
     case .responses: OtherBodies.response(completion, id: id, created: created)
     default: OpenAIBodies.chat(completion, id: "chatcmpl-\(id)", created: created)
     }
-  }
-}
-
-/// Bodies of the endpoints beside chat.
-enum OtherBodies {
-  static func completion(_ completion: Completion, id: String, created: Int) -> JSONValue {
-    var usage = OpenAIBodies.usage(completion)
-    usage["completion_tokens_details"] = .null
-    usage["prompt_tokens_details"] = .null
-    return [
-      "id": .string("chatcmpl-\(id)"), "object": "text_completion", "created": .int(created),
-      "model": .string(completion.model),
-      "choices": [
-        [
-          "finish_reason": .string(completion.finishReason), "index": 0, "text": .string(completion.text),
-          "logprobs": .null,
-        ]
-      ],
-      "usage": usage,
-    ]
-  }
-
-  /// Eight numbers that are the same for the same text.
-  static func embedding(_ completion: Completion) -> JSONValue {
-    var generator = SeededGenerator(seed: 0, stream: completion.text)
-    let vector = (0..<8).map { _ in JSONValue.number(JSONNumber(generator.unit() * 2 - 1)) }
-    return [
-      "model": .string(completion.model),
-      "data": [["embedding": .array(vector), "index": 0, "object": "embedding"]], "object": "list",
-      "usage": [
-        "completion_tokens": 0, "prompt_tokens": .int(completion.promptTokens),
-        "total_tokens": .int(completion.promptTokens), "completion_tokens_details": .null,
-        "prompt_tokens_details": .null,
-      ],
-    ]
-  }
-
-  static func response(_ completion: Completion, id: String, created: Int) -> JSONValue {
-    let content: JSONValue = [
-      "annotations": [], "text": .string(completion.text), "type": "output_text", "logprobs": .null,
-    ]
-    let input = completion.promptTokens
-    let output = completion.completionTokens
-    return [
-      "id": .string("resp_\(id)"), "created_at": .int(created), "error": .null, "incomplete_details": .null,
-      "instructions": .null, "metadata": [:], "model": .string(completion.model), "object": "response",
-      "output": [
-        [
-          "id": .string("msg_\(id)"), "content": [content], "role": "assistant", "status": "completed",
-          "type": "message", "phase": .null,
-        ]
-      ],
-      "parallel_tool_calls": true, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0,
-      "max_output_tokens": .null, "previous_response_id": .null,
-      "reasoning": ["effort": .null, "summary": .null],
-      "status": "completed", "text": ["format": ["type": "text"]], "truncation": "disabled",
-      "usage": [
-        "input_tokens": .int(input),
-        "input_tokens_details": [
-          "audio_tokens": .null, "cached_tokens": 0, "cached_tokens_details": .null, "image_tokens": .null,
-          "text_tokens": .null, "video_tokens": .null,
-        ],
-        "output_tokens": .int(output),
-        "output_tokens_details": ["audio_tokens": .null, "reasoning_tokens": .null, "text_tokens": .null],
-        "total_tokens": .int(input + output), "cost": .null,
-      ],
-      "user": .null, "store": true,
-    ]
   }
 }

@@ -11,17 +11,22 @@ final class Mock: @unchecked Sendable {
   let loop: EventLoop
   private let spec: Specification
   private let latency: Duration
+  /// How fast completions come where no rule says it.
+  private let pace: AnswerPace
   private let log: Log
   private let listeners: [MockFace: Listener]
   private let adminListener: Listener
 
   private var faces: Faces
   private var engine: FaultEngine
+  /// The jitter of each face.
+  private var jitter: [MockFace: SeededGenerator]
   private var journal: Journal
+  /// When the clock of the mock was 0.
   private var start = ContinuousClock.now
   private var servers: [MockFace: HTTPServer] = [:]
   private var adminServer: HTTPServer?
-  private var held = HeldExchanges()
+  private let held = HeldExchanges()
   private var waiters: [Int: JournalWaiter] = [:]
   private var nextWaiter = 0
   /// How many rules keep the port of a face closed, and their timers.
@@ -40,12 +45,14 @@ final class Mock: @unchecked Sendable {
     self.spec = spec
     self.log = log
     latency = options.latency
+    pace = options.pace ?? scenario?.pace ?? AnswerPace()
     var settings = FaceSettings()
     settings.seed = options.seed ?? scenario?.seed ?? 1
     settings.apiKey = options.apiKey
     if let models = options.models ?? scenario?.models { settings.setModels(models) }
     faces = Faces(settings, now: { Int(Timestamp.now().milliseconds) })
     engine = FaultEngine(seed: settings.seed)
+    jitter = Self.jitter(settings.seed)
     journal = Journal(redaction: log.currentRedaction)
     let loop = try EventLoop(name: "mock-litellm")
     self.loop = loop
@@ -81,7 +88,8 @@ final class Mock: @unchecked Sendable {
   /// Lets answers under way finish, then gives the ports up.
   func stop() async {
     loop.submit {
-      self.held.release { $0.reset() }
+      self.engine.reset()
+      self.held.release()
       self.answerWaiters { _ in true }
     }
     await withTaskGroup(of: Void.self) { group in
@@ -111,21 +119,38 @@ final class Mock: @unchecked Sendable {
 
   private func connected(_ face: MockFace) -> ConnectDecision {
     journal.connected(face)
-    guard engine.refusesConnection(on: face) else { return .serve }
+    guard let end = engine.refusal(on: face, now: now) else { return .serve }
     log.debug("connection refused", ["face": .string(face.rawValue)])
-    return .reset
+    return end == .close ? .close : .reset
   }
 
   private func handle(_ exchange: HTTPExchange, on face: MockFace) {
     let request = FaceRequest(exchange.request)
     guard !AdminRequest.owns(request.path) else { return administer(exchange, request) }
-    let rule = engine.fault(method: request.method, path: request.path, on: face)
-    let ticket = journal.add(request, on: face, atMilliseconds: elapsed, fault: rule?.source)
+    let met = engine.fault(for: request, on: face, now: now)
+    let ticket = journal.add(request, on: face, atMilliseconds: elapsed, fault: met?.rule.source)
     answerWaiters { [journal] in journal.count > $0.after }
     closePorts(of: face)
-    let call = Call(exchange: exchange, request: request, face: face, rule: rule, ticket: ticket)
-    if let delay = rule?.delay, delay > .zero {
-      held.hold(exchange, for: delay + latency, then: { self.answer(call, isReleased: $0) })
+    let call = Call(
+      exchange: exchange, request: request, face: face, rule: met?.rule, queue: met?.queue, ticket: ticket)
+    if let queue = call.queue { queue.enter { self.wait(call) } } else { wait(call) }
+  }
+
+  private struct Call: @unchecked Sendable {
+    // Invariant: `queue` is used only on the loop of the mock.
+    let exchange: HTTPExchange
+    let request: FaceRequest
+    let face: MockFace
+    let rule: FaultRule?
+    let queue: AnswerQueue?
+    let ticket: Journal.Ticket
+  }
+
+  private func wait(_ call: Call) {
+    if let delay = call.rule?.delay, delay > .zero {
+      held.hold(
+        call.exchange, for: delay + latency, then: { self.answer(call, isReleased: $0) },
+        whenLeft: { call.queue?.leave() })
     } else if latency > .zero {
       loop.schedule(after: latency) { self.answer(call, isReleased: false) }
     } else {
@@ -133,21 +158,9 @@ final class Mock: @unchecked Sendable {
     }
   }
 
-  private struct Call: Sendable {
-    let exchange: HTTPExchange
-    let request: FaceRequest
-    let face: MockFace
-    let rule: FaultRule?
-    let ticket: Journal.Ticket
-  }
-
   /// - Parameter isReleased: a reset ended the wait, and with it the fault.
   private func answer(_ call: Call, isReleased: Bool) {
     let rule = isReleased ? nil : call.rule
-    if case .hang? = rule?.action {
-      note(call, nil)
-      return held.hold(call.exchange)
-    }
     var reply =
       if let rule {
         faces.reply(to: call.request, on: call.face, under: rule)
@@ -155,18 +168,35 @@ final class Mock: @unchecked Sendable {
         faces.reply(to: call.request, on: call.face)
       }
     // A connection that stays open would pass by a port that refuses.
-    if engine.isRefusing(on: call.face) { reply.set("connection", "close") }
-    switch rule?.action {
-    case .reset?:
-      note(call, nil)
-      guard case .events = reply.content else { return call.exchange.reset() }
-      return Delivery.resetMidway(reply, on: call.exchange)
-    case .truncate(let bytes)?: Delivery.truncate(reply, by: bytes, on: call.exchange)
-    case .malformed?: Delivery.malform(reply, on: call.exchange)
-    default: Delivery.send(reply, on: call.exchange)
+    if engine.isRefusing(on: call.face, now: now) { reply.set("connection", "close") }
+    let status = rule?.action.hidesStatus == true ? nil : reply.status
+    if let status { journal.setStatus(status, of: call.ticket) }
+    note(call, status)
+    let pace = pace(of: reply, under: rule)
+    guard pace.isAtOnce, rule?.action.isWhole ?? true else {
+      let script = AnswerScript(
+        reply, rule?.action, pace: pace, isLiteLLM: call.face == .litellm,
+        random: &jitter[call.face, default: SeededGenerator(seed: 1, stream: call.face.rawValue)])
+      return held.play(script, on: call.exchange) { call.queue?.leave() }
     }
-    journal.setStatus(reply.status, of: call.ticket)
-    note(call, reply.status)
+    Delivery.send(reply, on: call.exchange)
+    call.queue?.leave()
+  }
+
+  /// The pace of the rule, or the usual one of a completion.
+  private func pace(of reply: Reply, under rule: FaultRule?) -> AnswerPace {
+    if let rule, rule.pace != AnswerPace() { return rule.pace }
+    switch reply.content {
+    case .whole where reply.tokens == 0: return AnswerPace()
+    default: return pace
+    }
+  }
+
+  private static func jitter(_ seed: UInt64) -> [MockFace: SeededGenerator] {
+    Dictionary(
+      uniqueKeysWithValues: MockFace.allCases.map {
+        ($0, SeededGenerator(seed: seed, stream: "pace/\($0.rawValue)"))
+      })
   }
 
   private func note(_ call: Call, _ status: Int?) {
@@ -179,8 +209,11 @@ final class Mock: @unchecked Sendable {
       ])
   }
 
+  /// The clock of the mock, one for all faces: since its start, its last reset or a restart of it.
+  private var now: Duration { ContinuousClock.now - start }
+
   private var elapsed: Double {
-    let microseconds = (ContinuousClock.now - start) / .microseconds(1)
+    let microseconds = now / .microseconds(1)
     return microseconds.rounded() / 1000
   }
 
@@ -199,6 +232,10 @@ final class Mock: @unchecked Sendable {
     case .reset:
       reset()
       Delivery.send(Reply(200, json: [:]), on: exchange)
+    case .restartClock:
+      restartClock()
+      Delivery.send(Reply(200, json: [:]), on: exchange)
+    case .clock: Delivery.send(Reply(200, json: ["at_ms": .number(JSONNumber(elapsed))]), on: exchange)
     case .journal(let after, let wait):
       guard wait > .zero, journal.count <= after, waiters.count < Self.waiterLimit else {
         return Delivery.send(journalReply(after: after), on: exchange)
@@ -221,10 +258,10 @@ final class Mock: @unchecked Sendable {
       let text = "more than \(FaultEngine.limit) rules on \(full.key.rawValue), reset first"
       return (Reply(400, json: ["error": .string(text)]), [])
     }
-    for (face, rule) in arming.rules { engine.arm(rule, on: face) }
+    for (face, rule) in arming.rules { engine.arm(rule, on: face, now: now) }
     for face in added.keys { closePorts(of: face) }
     log.info("armed", ["rules": .int(arming.rules.count)])
-    let refusing = added.keys.filter { engine.isRefusing(on: $0) || closings[$0, default: 0] > 0 }
+    let refusing = added.keys.filter { engine.isRefusing(on: $0, now: now) || closings[$0, default: 0] > 0 }
     return (Reply(200, json: ["armed": .int(arming.rules.count)]), refusing.compactMap { servers[$0] })
   }
 
@@ -232,12 +269,17 @@ final class Mock: @unchecked Sendable {
     engine.reset()
     journal.reset()
     start = .now
-    for timer in portTimers { timer.cancel() }
-    portTimers = []
-    for face in closings.keys { reopen(face) }
-    closings = [:]
-    held.release { $0.reset() }
+    openPorts()
+    held.release()
     answerWaiters { _ in true }
+  }
+
+  /// Rules that begin at a time begin at that time after now.
+  private func restartClock() {
+    start = .now
+    openPorts()
+    engine.restartClock()
+    for face in MockFace.allCases { closePorts(of: face) }
   }
 
   private func journalReply(after: Int) -> Reply {
@@ -256,16 +298,15 @@ final class Mock: @unchecked Sendable {
 
   // MARK: - Ports
 
-  /// Closes the port of `face` where a rule says so now, and connections that would pass it by.
+  /// Closes the port of `face` where a rule says so, now or later, and connections that would pass it by.
   private func closePorts(of face: MockFace) {
-    if engine.isRefusing(on: face) { servers[face]?.closeConnections() }
-    for rule in engine.closings(on: face) {
-      guard case .refuseListening(let time) = rule.action else { continue }
-      guard let delay = rule.delay, delay > .zero else {
-        close(face, for: time)
+    if engine.isRefusing(on: face, now: now) { servers[face]?.closeConnections() }
+    for closing in engine.closings(on: face, now: now) {
+      guard closing.wait > .zero else {
+        close(face, for: closing.lasting)
         continue
       }
-      portTimers.append(loop.schedule(after: delay) { self.close(face, for: time) })
+      portTimers.append(loop.schedule(after: closing.wait) { self.close(face, for: closing.lasting) })
     }
   }
 
@@ -279,6 +320,13 @@ final class Mock: @unchecked Sendable {
         self.closings[face, default: 1] -= 1
         if self.closings[face] == 0 { self.reopen(face) }
       })
+  }
+
+  private func openPorts() {
+    for timer in portTimers { timer.cancel() }
+    portTimers = []
+    for face in closings.keys { reopen(face) }
+    closings = [:]
   }
 
   private func reopen(_ face: MockFace) {

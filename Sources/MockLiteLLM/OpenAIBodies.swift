@@ -1,19 +1,39 @@
 import JSON
+import ProtocolSpec
 
 /// Bodies in the shape of the OpenAI API as LiteLLM writes them.
 enum OpenAIBodies {
   static func chat(_ completion: Completion, id: String, created: Int) -> JSONValue {
-    [
-      "id": .string(id), "created": .int(created), "model": .string(completion.model),
+    var chat: JSONValue = [
+      "id": .string(id), "created": .int(created), "model": .string(completion.shownModel),
       "object": "chat.completion",
-      "choices": [
-        [
-          "finish_reason": .string(completion.finishReason), "index": 0,
-          "message": ["content": .string(completion.text), "role": "assistant"],
-        ]
-      ],
-      "usage": usage(completion),
+      "choices": completion.hasChoices
+        ? [
+          [
+            "finish_reason": .string(completion.finishReason), "index": 0,
+            "message": message(completion, id),
+          ]
+        ] : [],
     ]
+    if completion.hasUsage { chat["usage"] = usage(completion) }
+    return chat
+  }
+
+  private static func message(_ completion: Completion, _ id: String) -> JSONValue {
+    var message: JSONValue = [
+      "content": completion.hasContent ? .string(completion.text) : .null, "role": "assistant",
+    ]
+    if let calls = toolCalls(completion, id) { message["tool_calls"] = .array([calls]) }
+    return message
+  }
+
+  private static func toolCalls(_ completion: Completion, _ id: String) -> JSONValue? {
+    completion.toolCall.map { call in
+      [
+        "function": ["arguments": .string(call.arguments), "name": .string(call.name)],
+        "id": .string("call_\(id)"), "type": "function",
+      ]
+    }
   }
 
   static func usage(_ completion: Completion) -> JSONValue {
@@ -26,31 +46,42 @@ enum OpenAIBodies {
   /// The chunks of a streamed completion, `[DONE]` included.
   static func chatEvents(
     _ completion: Completion, id: String, created: Int, includesUsage: Bool, usageChoices: JSONValue
-  ) -> [[UInt8]] {
-    func chunk(_ delta: JSONValue, finish: String? = nil) -> [UInt8] {
+  ) -> [StreamEvent] {
+    func chunk(_ kind: StreamEvent.Kind, _ delta: JSONValue, finish: String? = nil) -> StreamEvent {
       var choice: JSONValue = ["index": 0, "delta": delta]
       choice["finish_reason"] = finish.map(JSONValue.string)
-      return StreamEvent.data([
-        "id": .string(id), "object": "chat.completion.chunk", "created": .int(created),
-        "model": .string(completion.model), "choices": [choice],
-      ])
+      return StreamEvent(
+        kind,
+        [
+          "id": .string(id), "object": "chat.completion.chunk", "created": .int(created),
+          "model": .string(completion.shownModel), "choices": completion.hasChoices ? [choice] : [],
+        ])
     }
     var events = completion.pieces.enumerated().map { index, piece in
-      chunk(index == 0 ? ["role": "assistant", "content": .string(piece)] : ["content": .string(piece)])
+      chunk(
+        .token, index == 0 ? ["role": "assistant", "content": .string(piece)] : ["content": .string(piece)])
     }
-    events.append(chunk([:], finish: completion.finishReason))
-    if includesUsage {
+    if var call = toolCalls(completion, id) {
+      call["index"] = 0
+      events = [chunk(.token, ["role": "assistant", "content": .null, "tool_calls": [call]])]
+    } else if events.isEmpty {
+      events = [chunk(.token, ["role": "assistant", "content": completion.hasContent ? "" : .null])]
+    }
+    events.append(chunk(.finish, [:], finish: completion.finishReason))
+    if includesUsage, completion.hasUsage {
       var usage = usage(completion)
       usage["completion_tokens_details"] = [
         "reasoning_tokens": 0, "text_tokens": .int(completion.completionTokens),
       ]
       events.append(
-        StreamEvent.data([
-          "id": .string(id), "created": .int(created), "model": .string(completion.model),
-          "object": "chat.completion.chunk", "choices": usageChoices, "usage": usage,
-        ]))
+        StreamEvent(
+          .frame,
+          [
+            "id": .string(id), "created": .int(created), "model": .string(completion.shownModel),
+            "object": "chat.completion.chunk", "choices": usageChoices, "usage": usage,
+          ]))
     }
-    return events + [StreamEvent.done]
+    return events + [.done]
   }
 
   /// `{"error":{message,type,param,code}}`; LiteLLM's `code` is the status as a string.

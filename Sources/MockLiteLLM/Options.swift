@@ -25,6 +25,8 @@ struct Options: Sendable, Equatable {
   var apiKey: String?
   var models: [String]?
   var latency: Duration = .zero
+  /// Nil for that of the scenario.
+  var pace: AnswerPace?
   var logLevel = LogLevel.info
 
   static let version = "mock-litellm \(kitVersion)"
@@ -45,6 +47,10 @@ struct Options: Sendable, Equatable {
                            (claude-3-5-haiku,claude-3-5-sonnet,gpt-4o-mini; local also qwen:7b-instruct)
       --api-key KEY        the only key LiteLLM accepts (any key, but one must be sent)
       --latency TIME       waited before every answer, such as 20ms (0ms)
+      --first-token TIME   before the first token of a completion (0ms)
+      --tokens-per-second N
+                           how fast a completion comes, also one that is no stream (all at once)
+      --jitter SHARE       by how much of itself the time between two tokens differs, 0 to 1 (0)
       --spec DIR           the specification to read fault names from (the copy inside)
       --log-level LEVEL    debug shows every request; info, warning, error (info)
       --help, --version
@@ -74,9 +80,19 @@ struct Options: Sendable, Equatable {
       curl -s 'localhost:4003/_mock/journal?after=3&wait=2s'
       curl -s -X POST localhost:4003/_mock/reset
 
-    A rule has one of status (with type, message, body), hang, reset, refuse (with for), truncate,
-    malformed, or the name of a fault of the specification; and on, times, after, probability, delay,
-    headers, retry_after.
+      # 500, 503, then as usual; the cloud is gone from the fifth second on, for three seconds
+      curl -s localhost:4003/_mock/arm -d '{"litellm":[{"sequence":[{"status":500},{"status":503},"ok"]}],
+        "direct":[{"refuse":true,"at":"5s","for":"3s"}]}'
+
+      # a slow stream that stops after four events
+      curl -s localhost:4003/_mock/arm -d '{"litellm":[
+        {"hang":"middle","events":4,"tokens_per_second":5,"times":1}]}'
+
+    A rule has one of status (with type, message, body), hang, reset, close (true, or status, head, body,
+    middle for how far the answer gets; accept for reset and close), refuse, truncate, malformed, raw,
+    stream (how a stream goes wrong), sequence (with repeat), or the name of a fault of the specification;
+    and on, times, after, probability, at, for, at_a_time, delay, headers, retry_after, retry_after_date,
+    completion, events, first_token, tokens_per_second, jitter, bytes_per_second. See docs/mock.md.
 
     """
 }
@@ -84,7 +100,8 @@ struct Options: Sendable, Equatable {
 extension Command {
   private static let names = [
     "--host", "--port", "--direct-port", "--local-port", "--admin-port", "--scenario", "--seed", "--models",
-    "--api-key", "--latency", "--spec", "--log-level", "--help", "--version",
+    "--api-key", "--latency", "--first-token", "--tokens-per-second", "--jitter", "--spec", "--log-level",
+    "--help", "--version",
   ]
 
   /// - Parameter arguments: without the name of the program.
@@ -119,6 +136,22 @@ extension Options {
     case "--scenario": scenario = value
     case "--spec": spec = value
     case "--api-key": apiKey = value
+    case "--first-token":
+      guard let time = parseDuration(value) else { throw Self.wrong(name, "a time such as 200ms", value) }
+      pace = pace ?? AnswerPace()
+      pace?.firstToken = time
+    case "--tokens-per-second":
+      guard let rate = Double(value), rate > 0, rate <= 1_000_000 else {
+        throw Self.wrong(name, "a number above 0", value)
+      }
+      pace = pace ?? AnswerPace()
+      pace?.tokensPerSecond = rate
+    case "--jitter":
+      guard let share = Double(value), (0...1).contains(share) else {
+        throw Self.wrong(name, "a number from 0 to 1", value)
+      }
+      pace = pace ?? AnswerPace()
+      pace?.jitter = share
     case "--seed":
       guard let number = UInt64(value) else { throw Self.wrong(name, "a whole number of at least 0", value) }
       seed = number

@@ -55,7 +55,7 @@ struct DirectFace {
     guard let messages = body["messages"]?.array else { return refused("messages: Field required") }
     guard !messages.isEmpty else { return refused("messages: at least one message is required") }
     guard knows(model) else { return Self.error(404, "model: \(model)", requestID) }
-    let completion = Completion(model: model, messages: messages, maxTokens: maxTokens)
+    let completion = Completion(model: model, messages: messages, maxTokens: maxTokens, change: source.change)
     let id = "msg_" + source.ids.hex(24)
     let headers: [HeaderField] = [("request-id", requestID)]
     if body["stream"]?.bool == true {
@@ -65,7 +65,9 @@ struct DirectFace {
           ("cache-control", "no-cache"), ("content-type", "text/event-stream; charset=utf-8"),
         ])
     }
-    return Reply(200, json: AnthropicBodies.message(completion, id: id), headers: headers)
+    var reply = Reply(200, json: AnthropicBodies.message(completion, id: id), headers: headers)
+    reply.tokens = completion.pieces.count
+    return reply
   }
 
   /// Models of the list, also with a date behind or a provider before, and every Claude.
@@ -113,10 +115,12 @@ enum PlainChat {
     }
     let completion = Completion(
       model: model, messages: messages,
-      maxTokens: (body["max_tokens"] ?? body["max_completion_tokens"])?.int)
+      maxTokens: (body["max_tokens"] ?? body["max_completion_tokens"])?.int, change: source.change)
     let id = "chatcmpl-" + source.ids.uuid()
     guard body["stream"]?.bool == true else {
-      return Reply(200, json: OpenAIBodies.chat(completion, id: id, created: source.seconds))
+      var reply = Reply(200, json: OpenAIBodies.chat(completion, id: id, created: source.seconds))
+      reply.tokens = completion.pieces.count
+      return reply
     }
     let events = OpenAIBodies.chatEvents(
       completion, id: id, created: source.seconds,

@@ -11,6 +11,7 @@ package enum FailureClass: String, Sendable, CaseIterable {
   case invalidRequest = "invalid_request"
   case auth
   case badResponse = "bad_response"
+  case streamTruncated = "stream_truncated"
   case invalidOutput = "invalid_output"
   case timeout
   case attemptsExhausted = "attempts_exhausted"

@@ -57,7 +57,7 @@ package final class Specification: Sendable {
     failures = try FailureTable(files.node("failures.yaml"), &requirements)
     configuration = try ConfigurationKey.list(files.node("configuration.yaml"))
     var faults: [FaultSpec] = []
-    for file in try files.list("faults") { faults += try FaultSpec.list(files.node(file), failures) }
+    for file in try files.list("faults") { try FaultSpec.read(files.node(file), failures, into: &faults) }
     self.faults = faults
     envelope = try EnvelopeTexts(files.node("wire.yaml"), &requirements)
     let client = try files.node("client.yaml")

@@ -5,7 +5,7 @@
 #endif
 
 /// The Date field's value (RFC 9110 §5.6.7), made once a second. Belongs to one loop.
-final class HTTPDate {
+package final class HTTPDate {
   private var second = 0
   private var text = ""
 
@@ -15,17 +15,22 @@ final class HTTPDate {
   ]
 
   var current: String {
-    var now = time(nil)
+    let now = time(nil)
     guard now != second else { return text }
     second = now
-    var parts = tm()
-    gmtime_r(&now, &parts)
-    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
-    let day = Self.days[Int(parts.tm_wday)]
-    let month = Self.months[Int(parts.tm_mon)]
-    text =
-      "\(day), \(two(parts.tm_mday)) \(month) \(1900 + parts.tm_year) "
-      + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
+    text = Self.text(now)
     return text
+  }
+
+  /// The date so many seconds after the begin of 1970, as HTTP writes it.
+  package static func text(_ seconds: Int) -> String {
+    var seconds = time_t(seconds)
+    var parts = tm()
+    gmtime_r(&seconds, &parts)
+    func two(_ number: Int32) -> String { number < 10 ? "0\(number)" : "\(number)" }
+    let day = days[Int(parts.tm_wday)]
+    let month = months[Int(parts.tm_mon)]
+    return "\(day), \(two(parts.tm_mday)) \(month) \(1900 + parts.tm_year) "
+      + "\(two(parts.tm_hour)):\(two(parts.tm_min)):\(two(parts.tm_sec)) GMT"
   }
 }

@@ -6,6 +6,8 @@ package enum ConnectDecision: Sendable {
   case serve
   /// Closes with RST, unread.
   case reset
+  /// Closes with FIN, unread.
+  case close
   /// Answers 503 and closes.
   case refuse
 }
@@ -84,9 +86,12 @@ package final class HTTPServer: Sendable {
     let isFull = open.value.wrappingAdd(1, ordering: .relaxed).newValue > options.maxConnections
     if case .serve = decision, isFull || isDraining.load(ordering: .relaxed) { decision = .refuse }
     let channel = Channel(fd, loop: shard.loop, remote: handle.remote)
-    if case .reset = decision {
+    switch decision {
+    case .reset, .close:
       open.value.wrappingSubtract(1, ordering: .relaxed)
-      return channel.reset()
+      if case .reset = decision { channel.reset() } else { channel.close() }
+      return
+    case .serve, .refuse: break
     }
     let connection = HTTPConnection(channel, server: self, shard: shard)
     shard.connections[ObjectIdentifier(channel)] = connection

@@ -119,8 +119,8 @@ struct CoverageTests {
     let covered = matrix.sections.flatMap(\.cells).filter { $0.mark == .covered && $0.id.hasPrefix("fault:") }
     #expect(
       covered.map(\.id) == [
-        "fault:http-500/system:normal", "fault:http-400/system:degraded", "fault:http-401/system:brainstem",
-        "fault:refuse/system:degraded", "fault:refuse/system:brainstem",
+        "fault:refuse/system:degraded", "fault:refuse/system:brainstem", "fault:http-400/system:degraded",
+        "fault:http-401/system:brainstem", "fault:http-500/system:normal",
       ])
   }
 }

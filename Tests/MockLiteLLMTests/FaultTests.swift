@@ -219,7 +219,7 @@ struct FaultTests {
   @Test("a stream is reset after half of it")
   func resetStream() async throws {
     try await RunningMock.run { (mock: RunningMock) async throws in
-      try mock.arm(#"{"litellm":[{"reset":true,"times":1}]}"#)
+      try mock.arm(#"{"litellm":[{"reset":"middle","times":1}]}"#)
       let (bytes, end) = try mock.raw(
         "litellm", RunningMock.text("POST /v1/chat/completions", body: RunningMock.streamed))
       let answer = try #require(HTTPAnswer(bytes))

@@ -68,6 +68,18 @@ final class RawClient {
     }
   }
 
+  /// Reads until what came is as it should be; false if it never is.
+  func readUntil(_ isDone: ([UInt8]) -> Bool) -> Bool {
+    var all: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65536)
+    while !isDone(all) {
+      let count = recv(fd, &buffer, buffer.count, 0)
+      guard count > 0 else { return false }
+      all += buffer[..<count]
+    }
+    return true
+  }
+
   /// Reads what is there of one answer with a Content-Length, leaving the connection open.
   func readOne() -> HTTPAnswer? {
     var all: [UInt8] = []
@@ -91,10 +103,12 @@ struct HTTPAnswer {
 
   /// Nil if the bytes hold no whole head.
   init?(_ bytes: [UInt8]) {
-    let text = String(decoding: bytes, as: UTF8.self)
-    // `\r\n` is one Character.
-    guard let headEnd = text.range(of: "\r\n\r\n") ?? text.range(of: "\n\n") else { return nil }
-    let lines = text[..<headEnd.lowerBound].split(whereSeparator: \.isNewline).map(String.init)
+    // Over bytes: a chunk may end inside of a character.
+    guard let headEnd = bytes.firstRange(of: "\r\n\r\n".utf8) ?? bytes.firstRange(of: "\n\n".utf8) else {
+      return nil
+    }
+    let text = String(decoding: bytes[..<headEnd.lowerBound], as: UTF8.self)
+    let lines = text.split(whereSeparator: \.isNewline).map(String.init)
     guard let first = lines.first?.split(separator: " ", maxSplits: 2), first.count >= 2,
       let status = Int(first[1])
     else { return nil }
@@ -103,7 +117,7 @@ struct HTTPAnswer {
       let parts = line.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
       return (parts[0].lowercased(), parts.count > 1 ? parts[1].trimmingCharacters(in: .whitespaces) : "")
     }
-    let rest = Array(text[headEnd.upperBound...].utf8)
+    let rest = Array(bytes[headEnd.upperBound...])
     if headers.contains(where: { $0 == ("transfer-encoding", "chunked") }) {
       (body, isComplete) = Self.unchunk(rest)
     } else {

@@ -99,7 +99,8 @@ struct SpecificationTests {
       ("methods/create_task.yaml", "level: should", "level: must", "frozen as should"),
       ("failures.yaml", "name: timeout", "name: time", "time"),
       ("protocol.yaml", "format: 1", "format: 2", "format 2 is not known"),
-      ("faults/backend.yaml", "class: auth", "class: autth", "autth"),
+      ("faults/http.yaml", "class: auth", "class: autth", "autth"),
+      ("faults/time.yaml", "{hang: true}", "{hang: maybe}", "one of accept, request"),
     ])
   func inconsistent(file: String, old: String, new: String, hint: String) {
     let text = message(specFiles(replacing: [file: { $0.replacing(old, with: new) }]))

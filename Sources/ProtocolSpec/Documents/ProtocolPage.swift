@@ -203,11 +203,11 @@ package struct ProtocolPage {
     line("What `mock-litellm` does on command, and what an orchestrator does about it.")
     line()
     table(
-      ["Fault", "What happens", "Class", "What must be done"],
-      spec.faults.map {
+      ["Fault", "What happens", "On the wire", "Class", "What must be done"],
+      spec.faults.map { fault in
         [
-          Self.code($0.name), $0.summary, Self.code($0.failure?.rawValue ?? ""),
-          $0.must.joined(separator: "; "),
+          Self.code(fault.name), fault.summary, fault.wire, Self.code(fault.failure?.rawValue ?? ""),
+          (fault.must + fault.should.map { "should: \($0)" }).joined(separator: "; "),
         ]
       })
   }

@@ -1,0 +1,43 @@
+import JSON
+import Wire
+
+/// One event of a stream as it stands on the wire, and what it is for.
+struct StreamEvent: Sendable {
+  enum Kind: Sendable {
+    /// What frames the tokens: begin, usage, pings.
+    case frame
+    /// A piece of the answer.
+    case token
+    /// Says why the model stopped.
+    case finish
+    /// Says that the stream is over.
+    case done
+  }
+
+  let kind: Kind
+  var bytes: [UInt8]
+
+  init(_ kind: Kind, _ bytes: [UInt8]) {
+    self.kind = kind
+    self.bytes = bytes
+  }
+
+  /// An event with a JSON value for data, and with a name as Anthropic has it.
+  init(_ kind: Kind, _ value: JSONValue, named name: String? = nil) {
+    self.init(kind, data: JSONWriter.bytes(value), named: name)
+  }
+
+  private init(_ kind: Kind, data: [UInt8], named name: String?) {
+    self.kind = kind
+    bytes = []
+    ServerSentEventEncoder.append(data: data, event: name, to: &bytes)
+  }
+
+  static let done = StreamEvent(.done, data: Array("[DONE]".utf8), named: nil)
+
+  /// What a stream sends that a fault makes unreadable.
+  static let broken = StreamEvent(
+    .frame, data: Array(#"{"id":"chatcmpl-","choices":[{"delta":{"cont"#.utf8), named: nil)
+
+  var isNamed: Bool { bytes.starts(with: "event:".utf8) }
+}
