@@ -4,12 +4,13 @@ internal import YAML
 /// What a failed call of an upstream is called (`Spec/failures.yaml`).
 package enum FailureClass: String, Sendable, CaseIterable {
   case gatewayUnreachable = "gateway_unreachable"
-  case upstreamUnavailable = "upstream_unavailable"
-  case rateLimited = "rate_limited"
   case gatewayCooldown = "gateway_cooldown"
   case budgetExceeded = "budget_exceeded"
-  case invalidRequest = "invalid_request"
   case auth
+  case overloaded
+  case rateLimited = "rate_limited"
+  case invalidRequest = "invalid_request"
+  case upstreamUnavailable = "upstream_unavailable"
   case badResponse = "bad_response"
   case streamTruncated = "stream_truncated"
   case invalidOutput = "invalid_output"
@@ -34,7 +35,15 @@ package struct FailureTable: Sendable {
     package let tries: Int?
     package let counts: FailureCount
     package let statuses: [Int]
+    package let signs: Signs
+  }
+
+  /// What tells an error by its body.
+  package struct Signs: Sendable {
+    /// Of its `type` or `code`.
     package let types: [String]
+    /// Parts of its message, in lower case.
+    package let messages: [String]
   }
 
   package struct Policy: Sendable {
@@ -49,6 +58,10 @@ package struct FailureTable: Sendable {
     package let budgetShare: Double
     package let budgetWindow: Duration
     package let cooldownWindow: Duration
+    /// Tasks in flight at first after a recovery; each success allows one more.
+    package let slowStart: Int
+    /// Errors that a larger model may not give.
+    package let largerModel: Signs
   }
 
   package struct Messages: Sendable {
@@ -60,6 +73,8 @@ package struct FailureTable: Sendable {
   package let policy: Policy
   package let messages: Messages
   private let rows: [FailureClass: Row]
+  /// In the order of the file, which is that of the lookups.
+  private let order: [FailureClass]
   private let taskErrorTemplate: String
 
   init(_ node: YAMLNode, _ requirements: inout RequirementReader) throws(SourceError) {
@@ -67,16 +82,19 @@ package struct FailureTable: Sendable {
     policy = try Policy(node.required("policy"))
     let list = try node.required("classes")
     var rows: [FailureClass: Row] = [:]
+    var order: [FailureClass] = []
     for entry in try list.sequence() {
       let row = try Row(entry)
       guard rows.updateValue(row, forKey: row.name) == nil else {
         throw entry.error("the class \(row.name.rawValue) stands twice")
       }
+      order.append(row.name)
     }
     for name in FailureClass.allCases where rows[name] == nil {
       throw list.error("the class \(name.rawValue) is missing")
     }
     self.rows = rows
+    self.order = order
     taskErrorTemplate = try node.required("task_error").string()
     let messages = try node.required("messages")
     try messages.checkKeys(["cloud_unavailable", "litellm_unavailable", "rate_limited"])
@@ -92,18 +110,23 @@ package struct FailureTable: Sendable {
     return row
   }
 
-  /// What an answer that is no success means; a type of the error body says more than the status.
-  package func classify(status: Int, types: [String]) -> FailureClass {
-    let byType = FailureClass.allCases.first { name in self[name].types.contains { types.contains($0) } }
-    if let byType { return byType }
-    if let byStatus = FailureClass.allCases.first(where: { self[$0].statuses.contains(status) }) {
-      return byStatus
-    }
+  /// What an answer that is no success means; its body says more than its status.
+  ///
+  /// - Parameter types: the `type` and `code` of the error.
+  package func classify(status: Int, types: [String], message: String = "") -> FailureClass {
+    if let name = classify(types: types, message: message) { return name }
+    if let byStatus = order.first(where: { self[$0].statuses.contains(status) }) { return byStatus }
     switch status {
     case 400..<500: return .invalidRequest
     case 500..<600: return .upstreamUnavailable
     default: return .badResponse
     }
+  }
+
+  /// What an error means by its body alone, as it comes inside a stream; nil if that does not tell.
+  package func classify(types: [String], message: String) -> FailureClass? {
+    order.first { self[$0].signs.match(types: types, message: "") }
+      ?? order.first { self[$0].signs.match(types: [], message: message) }
   }
 
   package func taskError(_ name: FailureClass, _ detail: String) -> String {
@@ -113,7 +136,7 @@ package struct FailureTable: Sendable {
 
 extension FailureTable.Row {
   init(_ node: YAMLNode) throws(SourceError) {
-    try node.checkKeys(["name", "retry", "tries", "counts", "statuses", "types", "summary"])
+    try node.checkKeys(["name", "retry", "tries", "counts", "statuses", "types", "messages", "summary"])
     name = try node.required("name").choice()
     isRetried = try node.required("retry").bool()
     tries = try node["tries"]?.int()
@@ -126,7 +149,19 @@ extension FailureTable.Row {
     var statuses: [Int] = []
     for entry in try node["statuses"]?.sequence() ?? [] { statuses.append(try entry.int()) }
     self.statuses = statuses
+    signs = try FailureTable.Signs(node)
+  }
+}
+
+extension FailureTable.Signs {
+  fileprivate init(_ node: YAMLNode) throws(SourceError) {
     types = try node["types"]?.strings() ?? []
+    messages = (try node["messages"]?.strings() ?? []).map { $0.lowercased() }
+  }
+
+  package func match(types: [String], message: String) -> Bool {
+    let message = message.lowercased()
+    return self.types.contains(where: types.contains) || messages.contains { message.contains($0) }
   }
 }
 
@@ -134,7 +169,7 @@ extension FailureTable.Policy {
   init(_ node: YAMLNode) throws(SourceError) {
     try node.checkKeys([
       "tries_per_upstream", "max_attempts", "backoff_base", "backoff_cap", "suspend_above", "retry_budget",
-      "cooldown_window",
+      "cooldown_window", "slow_start", "larger_model",
     ])
     triesPerUpstream = try node.required("tries_per_upstream").int()
     maxAttempts = try node.required("max_attempts").int()
@@ -142,6 +177,10 @@ extension FailureTable.Policy {
     backoffCap = try node.required("backoff_cap").duration()
     suspendAbove = try node.required("suspend_above").duration()
     cooldownWindow = try node.required("cooldown_window").duration()
+    slowStart = try node.required("slow_start").int()
+    let larger = try node.required("larger_model")
+    try larger.checkKeys(["types", "messages"])
+    largerModel = try FailureTable.Signs(larger)
     let budget = try node.required("retry_budget")
     try budget.checkKeys(["minimum", "share", "window"])
     budgetMinimum = try budget.required("minimum").int()
