@@ -13,11 +13,25 @@ extension Orchestrator {
 
   /// Probes at once and then at every interval.
   func watchHealth() async {
+    if awaitsProbe {
+      await probeBeforeTasks()
+      awaitsProbe = false
+      await pump()
+    }
     while !Task.isCancelled {
       await probe()
       if owesState { await rememberState() }
       if owesWaking { await wakeWaiting() }
       try? await Task.sleep(for: settings.healthInterval)
+    }
+  }
+
+  /// After a start in doubt one probe goes before all tasks, to whom they would go.
+  private func probeBeforeTasks() async {
+    switch currentUpstream {
+    case .litellm: await probeLiteLLM(by: .cheapProbe)
+    case .cloud: await probeCloud()
+    case nil: break
     }
   }
 
@@ -56,9 +70,10 @@ extension Orchestrator {
     }
   }
 
-  /// Does what entering `state` asks for; nothing if the state did not change.
+  /// Does what entering `state` asks for; nothing more than storing what was counted if the state did
+  /// not change.
   func entered(_ state: SystemState?) async {
-    guard let state else { return }
+    guard let state else { return noteCounts() }
     log.warning(
       "system state",
       JSONObject([("system_state", .string(state.rawValue)), ("since", .string(monitor.since.text))]))
@@ -69,13 +84,25 @@ extension Orchestrator {
     }
   }
 
+  /// Stores what was counted, if that is something else than what is stored; nobody waits for it.
+  private func noteCounts() {
+    guard monitor.note != remembered, !isRemembering else { return }
+    Task { await self.rememberState() }
+  }
+
   /// Stores the state for the next start; what the store does not take now, it gets after a probe.
   private func rememberState() async {
     owesState = true
+    // Whoever is at it looks again at the end.
+    guard !isRemembering else { return }
+    isRemembering = true
+    defer { isRemembering = false }
     do throws(StoreError) {
-      try await store.remember(
-        ["state": .string(monitor.state.rawValue), "since": .int(Int(monitor.since.milliseconds))],
-        as: Self.systemNote)
+      while monitor.note != remembered {
+        let note = monitor.note
+        try await store.remember(note, as: Self.systemNote)
+        remembered = note
+      }
       owesState = false
     } catch {
       log.error("system state", JSONObject([("cause", .string(error.description))]))

@@ -20,7 +20,8 @@ extension Orchestrator {
   func pump() async {
     guard !isDraining else { return }
     guard currentUpstream != nil else { return await suspendQueue() }
-    while stalled.isEmpty, running.count < settings.maxRunning, let id = queue.popFirst() {
+    guard !awaitsProbe else { return }
+    while stalled.isEmpty, running.count < monitor.inFlightLimit, let id = queue.popFirst() {
       if running[id] != nil {
         again.insert(id)
       } else {
@@ -148,7 +149,7 @@ extension Orchestrator {
     } else {
       change.executor = spec.overview.gatewayExecutor
       // The direct API may have been tried before, which has a model of its own.
-      change.model = settings.gatewayModel(complexity: task.complexity)
+      change.model = progress?.model ?? settings.gatewayModel(complexity: task.complexity)
     }
     return TaskMove(along: [.dispatching, .executing], change)
   }
@@ -157,6 +158,7 @@ extension Orchestrator {
     switch outcome {
     case .completed(let completion):
       var change = TaskChange()
+      change.model = modelInstead(progress[task.id])
       change.result = completion.text
       change.isTruncated = completion.isTruncated
       change.attempts = 1
@@ -193,6 +195,7 @@ extension Orchestrator {
       info["tried"] = .int(progress.tries)
     }
     var change = TaskChange()
+    change.model = modelInstead(progress)
     change.error = spec.failures.taskError(failure.name, shown(failure.detail))
     change.errorInfo = .object(info)
     return change
@@ -211,98 +214,15 @@ extension Orchestrator {
     }
   }
 
+  /// The model that was asked instead of the one the dispatch began with.
+  private nonisolated func modelInstead(_ progress: Progress?) -> String? {
+    progress?.last == .litellm ? progress?.model : nil
+  }
+
   /// What an upstream said, without keys and not longer than people read.
-  private nonisolated func shown(_ detail: String) -> String {
+  nonisolated func shown(_ detail: String) -> String {
     let limit = 500
     let masked = log.currentRedaction.text(detail)
     return masked.count > limit ? masked.prefix(limit) + "…" : masked
-  }
-
-  // MARK: - Calls
-
-  /// Tries one upstream until it answers, gives up, or the system turns to another.
-  private func call(_ task: StoredTask, _ upstream: SystemMonitor.Upstream) async -> DispatchOutcome {
-    while true {
-      progress[task.id, default: Progress()].note(upstream)
-      let result = await attempt(task, upstream)
-      guard case .failure(let failure) = result else {
-        return await succeeded(result, upstream)
-      }
-      if Task.isCancelled { return abandoned() }
-      log.warning(
-        "attempt failed",
-        JSONObject([
-          ("task_id", .string(task.id)), ("upstream", .string(upstream.rawValue)),
-          ("class", .string(failure.name.rawValue)), ("detail", .string(shown(failure.detail))),
-        ]))
-      let counts = spec.failures[failure.name].counts
-      await entered(monitor.failed(upstream, counts: counts, at: .now()))
-      if let outcome = giveUp(task, upstream, failure) { return outcome }
-      let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
-      let pause = retryPolicy.pause(afterFailures: tries, retryAfter: failure.retryAfter)
-      try? await Task.sleep(for: pause)
-      if Task.isCancelled { return abandoned() }
-      if currentUpstream != upstream { return elsewhere(failure) }
-    }
-  }
-
-  /// How the dispatch ends after a failure; nil if the same upstream is tried again.
-  private func giveUp(
-    _ task: StoredTask, _ upstream: SystemMonitor.Upstream, _ failure: CallFailure
-  ) -> DispatchOutcome? {
-    let row = spec.failures[failure.name]
-    let policy = spec.failures.policy
-    guard row.isRetried else { return .failed(failure) }
-    if let wait = failure.retryAfter, wait > policy.suspendAbove {
-      return .suspended(message: rateLimitMessage(wait), wakeAt: Timestamp.now().adding(wait))
-    }
-    if currentUpstream != upstream { return elsewhere(failure) }
-    let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
-    if tries >= row.tries ?? policy.triesPerUpstream { return .failed(failure) }
-    if !retryPolicy.mayRetry(at: .now()) {
-      return .suspended(message: monitorMessage, wakeAt: Timestamp.now().adding(policy.backoffCap))
-    }
-    return nil
-  }
-
-  private func elsewhere(_ failure: CallFailure) -> DispatchOutcome {
-    currentUpstream == nil ? .suspended(message: monitorMessage, wakeAt: nil) : .elsewhere(failure)
-  }
-
-  /// A cancelled dispatch: by the drain, because the cloud was lost, even if it is back already, or
-  /// by a client, whose row the store does not suspend.
-  private func abandoned() -> DispatchOutcome {
-    isDraining ? .abandoned : .suspended(message: monitorMessage, wakeAt: nil)
-  }
-
-  private func succeeded(
-    _ result: Result<Completion, CallFailure>, _ upstream: SystemMonitor.Upstream
-  ) async -> DispatchOutcome {
-    guard case .success(let completion) = result else { return .abandoned }
-    retryPolicy.noteSuccess(at: .now())
-    await entered(monitor.succeeded(upstream, by: .call, at: .now()))
-    return .completed(completion)
-  }
-
-  private func attempt(
-    _ task: StoredTask, _ upstream: SystemMonitor.Upstream
-  ) async -> Result<Completion, CallFailure> {
-    var messages = (task.history?.array ?? []).map {
-      ChatMessage(role: $0["role"]?.string ?? "", content: $0["content"]?.string ?? "")
-    }
-    messages.append(ChatMessage(role: "user", content: task.description))
-    do throws(CallFailure) {
-      switch upstream {
-      case .litellm:
-        return .success(try await upstreams.litellm.complete(messages, model: task.model, maxTokens: nil))
-      case .cloud:
-        guard let direct = upstreams.direct else {
-          return .failure(CallFailure(name: .auth, detail: "there is no backup key"))
-        }
-        return .success(try await direct.complete(messages, model: task.model, maxTokens: nil))
-      }
-    } catch {
-      return .failure(error)
-    }
   }
 }

@@ -24,6 +24,8 @@ package actor Orchestrator {
   struct Progress: Sendable {
     private(set) var triesByUpstream: [SystemMonitor.Upstream: Int] = [:]
     private(set) var last: SystemMonitor.Upstream?
+    /// The model that LiteLLM is asked for from now on, where it is not the one of routing any more.
+    var model: String?
     var tries: Int { triesByUpstream.values.reduce(0, +) }
 
     mutating func note(_ upstream: SystemMonitor.Upstream) {
@@ -66,6 +68,11 @@ package actor Orchestrator {
   /// Whether the store did not take the state of the system, or did not wake waiting tasks.
   var owesState = false
   var owesWaking = false
+  /// The state as it is stored, and whether it is being stored.
+  var remembered: JSONValue = .null
+  var isRemembering = false
+  /// After a start in doubt nothing is dispatched before the first probe.
+  var awaitsProbe = false
 
   package init(
     spec: Specification, settings: Settings, store: TaskStore, readers: LoopReaders, desk: CreationDesk,
@@ -81,6 +88,8 @@ package actor Orchestrator {
     self.version = version
     let monitor = SystemMonitor(spec: spec, settings: settings, since: .now())
     self.monitor = monitor
+    // Nothing stored means the same as this, so that a start without faults writes nothing.
+    remembered = monitor.note
     copyOfMonitor = Mutex(monitor)
     retryPolicy = RetryPolicy(spec.failures.policy, seed: seed)
   }
@@ -90,11 +99,11 @@ package actor Orchestrator {
   /// Takes up what an earlier process left, in the state of the system it left.
   package func start() async throws(StoreError) {
     if let note = try await store.recall(Self.systemNote),
-      let state = note["state"]?.string.flatMap(SystemState.init(rawValue:)),
-      let since = note["since"]?.int
+      let stored = SystemMonitor(spec: spec, settings: settings, note: note)
     {
-      monitor = SystemMonitor(
-        spec: spec, settings: settings, state: state, since: Timestamp(milliseconds: Int64(since)))
+      monitor = stored
+      remembered = note
+      awaitsProbe = stored.isInDoubt
     }
     var resumed = 0
     for state in [TaskState.dispatching, .executing] {

@@ -31,11 +31,17 @@ package struct Settings: Sendable {
   package let complexityThreshold: Int
   package let lightweightModel: String
   package let heavyweightModel: String
+  /// Takes requests that were too long for the model they went to.
+  package let longContextModel: String
   package let maxRunning: Int
   package let connectTimeout: Duration
   package let firstByteTimeout: Duration
   package let idleTimeout: Duration
   package let callTimeout: Duration
+  /// Whether models are asked for streams.
+  package let streamsCalls: Bool
+  /// Makes the pauses between tries the same in every run; nil for pauses of chance.
+  package let seed: UInt64?
   /// Names of the executors that are configured.
   package let executors: [String]
 
@@ -85,11 +91,14 @@ package struct Settings: Sendable {
     complexityThreshold = int("router.complexity_threshold")
     lightweightModel = text("router.lightweight_model")
     heavyweightModel = text("router.heavyweight_model")
+    longContextModel = configuration["router.long_context_model"] ?? text("router.heavyweight_model")
     maxRunning = int("router.max_running")
     connectTimeout = duration("calls.connect_timeout")
     firstByteTimeout = duration("calls.first_byte_timeout")
     idleTimeout = duration("calls.idle_timeout")
     callTimeout = duration("calls.call_timeout")
+    streamsCalls = text("calls.stream") == "true"
+    seed = configuration["calls.seed"].flatMap { UInt64($0) }
     executors = configuration.names(under: "mcp_servers")
   }
 

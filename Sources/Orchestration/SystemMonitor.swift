@@ -1,3 +1,4 @@
+import JSON
 import ProtocolSpec
 
 /// Counts what goes well and wrong with the upstreams and says when the system changes its state
@@ -18,24 +19,32 @@ struct SystemMonitor: Sendable {
     var goodProbesInARow = 0
     var isHealthy = true
     var checkedAt: Timestamp?
-    fileprivate var lastCooldown: Timestamp?
+    fileprivate(set) var lastCooldown: Timestamp?
   }
 
   private let litellmThreshold: Int
   private let cloudThreshold: Int
   private let machine: StateMachine<SystemState>
   private let cooldownWindow: Duration
+  private let slowStart: Int
+  private let maxRunning: Int
 
   private(set) var state: SystemState
   private(set) var since: Timestamp
   private(set) var litellm = Health()
   private(set) var cloud = Health()
+  /// How many tasks may be in flight. After a change of the state few at first, and one more for each
+  /// success: whoever has just come back is not met by everything that has waited.
+  private(set) var inFlightLimit: Int
 
   init(spec: Specification, settings: Settings, state: SystemState? = nil, since: Timestamp) {
     machine = spec.systemStates
     litellmThreshold = settings.litellmThreshold
     cloudThreshold = settings.cloudThreshold
     cooldownWindow = spec.failures.policy.cooldownWindow
+    slowStart = spec.failures.policy.slowStart
+    maxRunning = settings.maxRunning
+    inFlightLimit = settings.maxRunning
     self.state = state ?? spec.systemStates.initial
     self.since = since
     if self.state != .normal { litellm.isHealthy = false }
@@ -55,13 +64,18 @@ struct SystemMonitor: Sendable {
       case .call: (health.isHealthy, health.failuresInARow) = (true, 0)
       }
     }
+    if evidence == .call { inFlightLimit = min(inFlightLimit + 1, maxRunning) }
     return recovered(at: time)
   }
 
   /// A failed attempt. Gives the new state if it changed.
+  ///
+  /// - Parameter begun: when the attempt began. One from before the last change of the state tells
+  ///   nothing about the time since then: calls that hung through an outage would begin the next one.
   mutating func failed(
-    _ upstream: Upstream, counts: FailureCount, at time: Timestamp
+    _ upstream: Upstream, counts: FailureCount, begun: Timestamp? = nil, at time: Timestamp
   ) -> SystemState? {
+    let counts = begun.map { $0 < since } == true ? .never : counts
     let window = cooldownWindow
     var isCounted = counts == .always
     update(upstream) { health in
@@ -76,6 +90,7 @@ struct SystemMonitor: Sendable {
       health.isHealthy = false
     }
     guard isCounted else { return nil }
+    if inFlightLimit < maxRunning { inFlightLimit = min(slowStart, maxRunning) }
     switch (state, upstream) {
     case (.normal, .litellm) where litellm.failuresInARow >= litellmThreshold:
       cloud = Health()
@@ -100,6 +115,7 @@ struct SystemMonitor: Sendable {
     guard machine.allows(state, next) else { return nil }
     state = next
     since = time
+    inFlightLimit = min(slowStart, maxRunning)
     cloud.goodProbesInARow = 0
     if next != .brainstem { cloud.failuresInARow = 0 }
     if next == .normal || next == .degraded { litellm.goodProbesInARow = 0 }
@@ -111,5 +127,49 @@ struct SystemMonitor: Sendable {
     case .litellm: change(&litellm)
     case .cloud: change(&cloud)
     }
+  }
+}
+
+// MARK: - From one process to the next
+
+extension SystemMonitor {
+  /// Whether something was wrong when it was stored, so that one probe goes before all tasks.
+  var isInDoubt: Bool { state != .normal || litellm.failuresInARow > 0 }
+
+  /// What the next process begins with.
+  var note: JSONValue {
+    [
+      "state": .string(state.rawValue), "since": .int(Int(since.milliseconds)), "litellm": litellm.note,
+      "cloud": cloud.note,
+    ]
+  }
+
+  /// - Parameter note: of an earlier process; nil if it is none.
+  init?(spec: Specification, settings: Settings, note: JSONValue) {
+    guard let state = note["state"]?.string.flatMap(SystemState.init(rawValue:)),
+      let since = note["since"]?.int
+    else { return nil }
+    self.init(
+      spec: spec, settings: settings, state: state, since: Timestamp(milliseconds: Int64(since)))
+    litellm.take(note["litellm"])
+    cloud.take(note["cloud"])
+    if isInDoubt { inFlightLimit = min(slowStart, maxRunning) }
+  }
+}
+
+extension SystemMonitor.Health {
+  fileprivate var note: JSONValue {
+    var members = JSONObject([
+      ("failures_in_a_row", .int(failuresInARow)), ("good_probes", .int(goodProbesInARow)),
+    ])
+    members["last_cooldown"] = lastCooldown.map { .int(Int($0.milliseconds)) }
+    return .object(members)
+  }
+
+  fileprivate mutating func take(_ note: JSONValue?) {
+    failuresInARow = note?["failures_in_a_row"]?.int ?? 0
+    goodProbesInARow = note?["good_probes"]?.int ?? 0
+    lastCooldown = note?["last_cooldown"]?.int.map { Timestamp(milliseconds: Int64($0)) }
+    if failuresInARow > 0 { isHealthy = false }
   }
 }

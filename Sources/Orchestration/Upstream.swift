@@ -8,13 +8,6 @@ struct ChatMessage: Sendable {
   let content: String
 }
 
-/// What a model said, checked to be something.
-struct Completion: Sendable {
-  let text: String
-  /// The model stopped for length.
-  let isTruncated: Bool
-}
-
 /// Why a call gave no completion, in the words of `Spec/failures.yaml`.
 struct CallFailure: Error, Sendable {
   let name: FailureClass
@@ -22,6 +15,8 @@ struct CallFailure: Error, Sendable {
   let detail: String
   var status: Int?
   var retryAfter: Duration?
+  /// The request was too long for its model; a larger one may take it.
+  var isTooLong = false
 }
 
 /// A service that completes conversations.
@@ -33,10 +28,12 @@ protocol Upstream: Sendable {
 }
 
 /// `/v1/chat/completions` as LiteLLM, local models and OpenAI's API serve it.
-struct ChatCompletions: Upstream {
+struct ChatCompletions: Upstream, CompletionFormat {
   let caller: HTTPCaller
   let baseURL: String
   let key: String?
+  /// Whether answers are asked for as streams.
+  var isStreamed = false
   /// Sent with every call.
   var headers: [(String, String)] = []
 
@@ -45,34 +42,48 @@ struct ChatCompletions: Upstream {
   ) async throws(CallFailure) -> Completion {
     var body = JSONObject([("model", .string(model)), ("messages", conversation(messages))])
     body["max_tokens"] = maxTokens.map(JSONValue.int)
+    if isStreamed { body["stream"] = true }
     var headers = headers
     if let key { headers.append(("authorization", "Bearer \(key)")) }
-    let answer = try await caller.post(baseURL + "/v1/chat/completions", headers, .object(body))
-    return try completion(try answer.success(caller.failures))
+    return try await caller.complete(baseURL + "/v1/chat/completions", headers, .object(body), as: self)
   }
 
-  private func completion(_ body: JSONValue) throws(CallFailure) -> Completion {
+  func draft(_ body: JSONValue) throws(CallFailure) -> CompletionDraft {
     guard let choices = body["choices"]?.array else {
       throw CallFailure(name: .badResponse, detail: "the answer has no choices")
     }
     guard let choice = choices.first else {
       throw CallFailure(name: .invalidOutput, detail: "the model gave no choice")
     }
-    guard let text = choice["message"]?["content"]?.string else {
-      throw CallFailure(name: .invalidOutput, detail: "the model gave no text")
+    for call in choice["message"]?["tool_calls"]?.array ?? [] {
+      guard let arguments = call["function"]?["arguments"]?.string else { continue }
+      guard (try? JSONParser.parse(arguments)) != nil else {
+        throw CallFailure(name: .invalidOutput, detail: "the model called a tool with broken JSON")
+      }
     }
-    return Completion(text: text, isTruncated: choice["finish_reason"] == "length")
+    return CompletionDraft(
+      text: choice["message"]?["content"]?.string ?? "",
+      stopReason: choice["finish_reason"]?.string ?? "stop", isOver: true)
+  }
+
+  func add(_ event: JSONValue, to draft: inout CompletionDraft) {
+    // The chunk with the usage has no choice, or an empty one.
+    guard let choice = event["choices"]?[0] else { return }
+    draft.text += choice["delta"]?["content"]?.string ?? ""
+    if let reason = choice["finish_reason"]?.string { draft.stopReason = reason }
   }
 }
 
 /// `/v1/messages` of Anthropic's API.
-struct AnthropicMessages: Upstream {
+struct AnthropicMessages: Upstream, CompletionFormat {
   private static let version = "2023-06-01"
 
   let caller: HTTPCaller
   let baseURL: String
   let key: String
   let defaultMaxTokens: Int
+  /// Whether answers are asked for as streams.
+  var isStreamed = false
 
   func complete(
     _ messages: [ChatMessage], model: String, maxTokens: Int?
@@ -84,73 +95,31 @@ struct AnthropicMessages: Upstream {
       ("messages", conversation(messages.filter { $0.role != "system" })),
     ])
     if !system.isEmpty { body["system"] = .string(system.joined(separator: "\n\n")) }
+    if isStreamed { body["stream"] = true }
     let headers = [("x-api-key", key), ("anthropic-version", Self.version)]
-    let answer = try await caller.post(baseURL + "/v1/messages", headers, .object(body))
-    return try completion(try answer.success(caller.failures))
+    return try await caller.complete(baseURL + "/v1/messages", headers, .object(body), as: self)
   }
 
-  private func completion(_ body: JSONValue) throws(CallFailure) -> Completion {
+  func draft(_ body: JSONValue) throws(CallFailure) -> CompletionDraft {
     guard let content = body["content"]?.array else {
       throw CallFailure(name: .badResponse, detail: "the answer has no content")
     }
     let texts = content.filter { $0["type"] == "text" }.compactMap { $0["text"]?.string }
-    guard !texts.isEmpty else { throw CallFailure(name: .invalidOutput, detail: "the model gave no text") }
-    return Completion(text: texts.joined(), isTruncated: body["stop_reason"] == "max_tokens")
+    return CompletionDraft(
+      text: texts.joined(), stopReason: body["stop_reason"]?.string ?? "end_turn", isOver: true)
+  }
+
+  func add(_ event: JSONValue, to draft: inout CompletionDraft) {
+    switch event["type"] {
+    case "content_block_start": draft.text += event["content_block"]?["text"]?.string ?? ""
+    case "content_block_delta": draft.text += event["delta"]?["text"]?.string ?? ""
+    case "message_delta": draft.stopReason = event["delta"]?["stop_reason"]?.string ?? draft.stopReason
+    case "message_stop": draft.isOver = true
+    default: break
+    }
   }
 }
 
 private func conversation(_ messages: [ChatMessage]) -> JSONValue {
   .array(messages.map { ["role": .string($0.role), "content": .string($0.content)] })
-}
-
-/// The answer to an HTTP request, whole.
-struct HTTPAnswer: Sendable {
-  let status: Int
-  let headers: [(name: String, value: String)]
-  let body: [UInt8]
-
-  func header(_ name: String) -> String? {
-    headers.first { $0.name.lowercased() == name }?.value
-  }
-
-  /// The JSON of a success; an error is classified by its type and status.
-  func success(_ failures: FailureTable) throws(CallFailure) -> JSONValue {
-    let json = try? JSONParser.parse(body, limits: JSONLimits(allowsDuplicateKeys: true))
-    let error = json?["error"]
-    guard status == 200 else { throw failure(error ?? json, failures) }
-    guard let json, json.object != nil else {
-      throw CallFailure(name: .badResponse, detail: "the answer is no JSON object", status: status)
-    }
-    if let error, !error.isNull {
-      throw CallFailure(name: .badResponse, detail: "an error in an answer with status 200", status: status)
-    }
-    return json
-  }
-
-  private func failure(_ error: JSONValue?, _ failures: FailureTable) -> CallFailure {
-    let types = [error?["type"]?.string, error?["code"]?.string].compactMap(\.self)
-    let name = failures.classify(status: status, types: types)
-    let message = error?["message"]?.string ?? error?.string ?? "status \(status)"
-    return CallFailure(name: name, detail: message, status: status, retryAfter: retryAfter(failures))
-  }
-
-  /// RFC 9110 §10.2.3, also under the name that LiteLLM gives to what its own upstream said.
-  private func retryAfter(_ failures: FailureTable) -> Duration? {
-    guard status == 429 || status >= 500 else { return nil }
-    guard let text = header("retry-after") ?? header("llm_provider-retry-after") else { return nil }
-    if let seconds = Double(text), seconds >= 0, seconds < 1e9 { return .seconds(seconds) }
-    guard let date = HTTPDateText.date(text) else { return nil }
-    return .seconds(max(date.timeIntervalSinceNow, 0))
-  }
-}
-
-/// The preferred form of dates in HTTP (RFC 9110 §5.6.7).
-private enum HTTPDateText {
-  static func date(_ text: String) -> Date? {
-    let formatter = DateFormatter()
-    formatter.locale = Locale(identifier: "en_US_POSIX")
-    formatter.timeZone = TimeZone(identifier: "UTC")
-    formatter.dateFormat = "EEE, dd MMM yyyy HH:mm:ss 'GMT'"
-    return formatter.date(from: text)
-  }
 }

@@ -31,19 +31,22 @@ package struct Upstreams: Sendable {
     }
     // One retry layer, ours: the gateway is asked not to retry by itself.
     let headers = [("x-litellm-num-retries", "0")]
+    let isStreamed = settings.streamsCalls
     litellm = ChatCompletions(
-      caller: caller(deadlines), baseURL: settings.litellmURL, key: settings.litellmKey, headers: headers)
+      caller: caller(deadlines), baseURL: settings.litellmURL, key: settings.litellmKey,
+      isStreamed: isStreamed, headers: headers)
     litellmProbe = ChatCompletions(
       caller: caller(within(min(settings.firstByteTimeout, settings.callTimeout))),
       baseURL: settings.litellmURL, key: settings.litellmKey, headers: headers)
     local = ChatCompletions(caller: caller(deadlines), baseURL: settings.brainstemURL, key: nil)
     direct = settings.backupKey.map { key -> any Upstream in
       if settings.directFormat == "openai" {
-        return ChatCompletions(caller: caller(deadlines), baseURL: settings.directURL, key: key)
+        return ChatCompletions(
+          caller: caller(deadlines), baseURL: settings.directURL, key: key, isStreamed: isStreamed)
       }
       return AnthropicMessages(
         caller: caller(deadlines), baseURL: settings.directURL, key: key,
-        defaultMaxTokens: settings.directMaxTokens)
+        defaultMaxTokens: settings.directMaxTokens, isStreamed: isStreamed)
     }
     litellmURL = settings.litellmURL
     directURL = settings.directURL

@@ -42,7 +42,7 @@ struct OmniServer {
     let upstreams = Upstreams(settings: settings, spec: spec, client: HTTPClient(loop: clientLoop))
     orchestrator = Orchestrator(
       spec: spec, settings: settings, store: store, readers: readers, desk: desk, upstreams: upstreams,
-      log: log, version: kitVersion, seed: UInt64.random(in: .min ... .max))
+      log: log, version: kitVersion, seed: settings.seed ?? .random(in: .min ... .max))
     service = try Service(
       spec: spec, settings: settings, log: log, store: store, readers: readers,
       orchestrator: orchestrator)
