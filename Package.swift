@@ -111,7 +111,7 @@ let package = Package(
     tests("MCP", on: ["JSON", "JSONSchema", "ProtocolSpec", "MCP"]),
     tests(
       "Orchestration",
-      on: ["JSON", "YAML", "ProtocolSpec", "Diagnostics", "TaskStore", "Transport", "Orchestration"]),
+      on: ["JSON", "YAML", "Wire", "ProtocolSpec", "Diagnostics", "TaskStore", "Transport", "Orchestration"]),
     tests(
       "Conformance",
       on: [

@@ -13,13 +13,16 @@ extension Orchestrator {
 
   /// Probes at once and then at every interval.
   func watchHealth() async {
+    var isProbed = false
     if awaitsProbe {
+      isProbed = monitor.state == .normal
       await probeBeforeTasks()
       awaitsProbe = false
       await pump()
     }
     while !Task.isCancelled {
-      await probe()
+      if !isProbed { await probe() }
+      isProbed = false
       if owesState { await rememberState() }
       if owesWaking { await wakeWaiting() }
       try? await Task.sleep(for: settings.healthInterval)

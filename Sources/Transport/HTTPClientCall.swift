@@ -188,9 +188,8 @@ final class HTTPClientCall: ChannelDelegate, @unchecked Sendable {
 
   /// The connection is of no more use; a kept one may simply have been too old.
   private func failed(_ text: String) {
-    guard phase == .sent, isKept, request.retriesOnKeptConnection else {
-      return finish(.failure(.reset(text)))
-    }
+    guard phase == .sent else { return finish(.failure(.truncated(text))) }
+    guard isKept, request.retriesOnKeptConnection else { return finish(.failure(.reset(text))) }
     channel?.delegate = nil
     channel?.reset()
     channel = nil

@@ -70,13 +70,13 @@ package enum HTTPClientError: Error, Sendable, Equatable, CustomStringConvertibl
   case refused(String)
   /// Connecting failed otherwise: no route, no descriptors.
   case unreachable(String)
-  /// The connection ended or broke before the answer began, or broke inside it.
+  /// The connection ended or broke before the answer began.
   case reset(String)
   case connectTimeout(Duration)
   case firstByteTimeout(Duration)
   case idleTimeout(Duration)
   case totalTimeout(Duration)
-  /// The answer was cut short.
+  /// The connection ended or broke inside the answer.
   case truncated(String)
   /// The answer is no HTTP.
   case badResponse(String)

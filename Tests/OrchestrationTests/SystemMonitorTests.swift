@@ -1,3 +1,4 @@
+import JSON
 import ProtocolSpec
 import Testing
 
@@ -100,92 +101,81 @@ struct SystemMonitorTests {
       )
       .last == .brainstem)
   }
-}
 
-@Suite("Retries")
-struct RetryPolicyTests {
-  let policy: FailureTable.Policy
-
-  init() throws { policy = try Specification.load().failures.policy }
-
-  @Test("pauses are below base·2ⁿ and the cap, and never before Retry-After")
-  func pauses() {
-    var retry = RetryPolicy(policy, seed: 7)
-    for failures in 1...40 {
-      let limit = min(policy.backoffCap, policy.backoffBase * (1 << min(failures - 1, 10)))
-      #expect(retry.pause(afterFailures: failures, retryAfter: nil) < limit)
-      #expect(retry.pause(afterFailures: failures, retryAfter: .seconds(3)) >= .seconds(3))
-    }
+  @Test("an upstream that works and fails in turn neither recovers nor is given up")
+  func flapping() {
+    let turns = (0..<40).map { Event.completionProbe($0.isMultiple(of: 2)) }
+    #expect(Set(states(turns, from: .degraded)) == [.degraded])
+    let calls = (0..<40).map { Event.call(.litellm, $0.isMultiple(of: 2)) }
+    #expect(Set(states(calls)) == [.normal])
+    let cloud = (0..<40).map { Event.call(.cloud, $0 % 3 == 2) }
+    #expect(Set(states(cloud, from: .degraded)) == [.degraded])
   }
 
-  @Test("the same seed gives the same pauses")
-  func seeds() {
-    func pauses(_ seed: UInt64) -> [Duration] {
-      var retry = RetryPolicy(policy, seed: seed)
-      return (1...5).map { retry.pause(afterFailures: $0, retryAfter: nil) }
-    }
-    #expect(pauses(1) == pauses(1))
-    #expect(pauses(1) != pauses(2))
+  @Test("a good call does not bring LiteLLM back, nor does a good cheap probe")
+  func halfOpen() {
+    #expect(states([.call(.litellm, true), .call(.litellm, true)], from: .degraded).last == .degraded)
+    #expect(
+      states([.cheapProbe(.litellm, true), .cheapProbe(.litellm, true)], from: .degraded).last == .degraded)
   }
 
-  @Test("the budget allows its minimum, a share of the successes, and recovers with time")
-  func budget() {
-    var retry = RetryPolicy(policy, seed: 1)
-    let start = Timestamp(milliseconds: 0)
-    #expect((0..<30).count { _ in retry.mayRetry(at: start) } == policy.budgetMinimum)
-    for _ in 0..<50 { retry.noteSuccess(at: start) }
-    #expect((0..<30).count { _ in retry.mayRetry(at: start) } == 5)
-    let later = start.adding(policy.budgetWindow + .seconds(1))
-    #expect((0..<30).count { _ in retry.mayRetry(at: later) } == policy.budgetMinimum)
-  }
-}
-
-@Suite("What an upstream's answer means")
-struct AnswerTests {
-  let failures: FailureTable
-
-  init() throws { failures = try Specification.load().failures }
-
-  func failure(_ status: Int, _ body: String, _ headers: [(name: String, value: String)] = []) -> CallFailure?
-  {
-    do throws(CallFailure) {
-      _ = try HTTPAnswer(status: status, headers: headers, body: Array(body.utf8)).success(failures)
-      return nil
-    } catch {
-      return error
-    }
+  func monitor(_ state: SystemState = .normal) -> SystemMonitor {
+    SystemMonitor(spec: spec, settings: settings, state: state, since: Timestamp(milliseconds: 0))
   }
 
-  @Test(
-    "is classified by type and status",
-    arguments: [
-      (
-        500, #"{"error":{"message":"x","type":"internal_server_error","code":"500"}}"#,
-        FailureClass.upstreamUnavailable
-      ),
-      (529, "", .upstreamUnavailable), (408, "{}", .upstreamUnavailable),
-      (429, #"{"error":{"type":"throttling_error"}}"#, .rateLimited),
-      (429, #"{"error":{"type":"all_deployments_in_cooldown"}}"#, .gatewayCooldown),
-      (422, #"{"error":{"type":"budget_exceeded"}}"#, .budgetExceeded),
-      (429, #"{"error":{"code":"insufficient_quota"}}"#, .budgetExceeded),
-      (422, "{}", .invalidRequest), (400, "{}", .invalidRequest), (404, "{}", .invalidRequest),
-      (400, #"{"error":{"type":"no_db_connection"}}"#, .auth), (401, "{}", .auth), (403, "{}", .auth),
-      (200, "<html>", .badResponse), (200, "[]", .badResponse), (200, #"{"error":"x"}"#, .badResponse),
-      (302, "", .badResponse), (418, "", .invalidRequest), (599, "", .upstreamUnavailable),
-    ])
-  func classes(status: Int, body: String, expected: FailureClass) {
-    #expect(failure(status, body)?.name == expected)
+  @Test("what was called before the last change of the state counts no more")
+  func lateFailures() {
+    var monitor = monitor(.degraded)
+    let begun = Timestamp(milliseconds: 500)
+    let later = Timestamp(milliseconds: 1000)
+    for _ in 0..<2 { _ = monitor.succeeded(.litellm, by: .completionProbe, at: later) }
+    #expect(monitor.state == .normal)
+    for _ in 0..<9 { _ = monitor.failed(.litellm, counts: .always, begun: begun, at: later) }
+    #expect(monitor.state == .normal)
+    #expect(monitor.litellm.failuresInARow == 0)
+    for _ in 0..<2 { _ = monitor.failed(.litellm, counts: .always, begun: later, at: later) }
+    #expect(monitor.state == .degraded)
   }
 
-  @Test("Retry-After counts on 429 and 5xx, in seconds, as a date, and under LiteLLM's name")
-  func retryAfter() throws {
-    #expect(failure(429, "", [("Retry-After", "7")])?.retryAfter == .seconds(7))
-    #expect(failure(503, "", [("llm_provider-retry-after", "1.5")])?.retryAfter == .seconds(1.5))
-    #expect(failure(400, "", [("retry-after", "7")])?.retryAfter == nil)
-    #expect(failure(429, "", [("retry-after", "soon")])?.retryAfter == nil)
-    #expect(failure(429, "", [("retry-after", "Wed, 21 Oct 2015 07:28:00 GMT")])?.retryAfter == .zero)
-    let future = try #require(
-      failure(429, "", [("retry-after", "Fri, 01 Jan 2100 00:00:00 GMT")])?.retryAfter)
-    #expect(future > .seconds(1_000_000))
+  @Test("after a change of the state few tasks may run, and with each success one more")
+  func slowStart() {
+    let first = spec.failures.policy.slowStart
+    var monitor = monitor()
+    let time = Timestamp(milliseconds: 1000)
+    #expect(monitor.inFlightLimit == settings.maxRunning)
+    for _ in 0..<2 { _ = monitor.failed(.litellm, counts: .always, at: time) }
+    #expect(monitor.state == .degraded)
+    #expect(monitor.inFlightLimit == first)
+    for _ in 0..<first { _ = monitor.succeeded(.cloud, by: .call, at: time) }
+    #expect(monitor.inFlightLimit == 2 * first)
+    _ = monitor.failed(.cloud, counts: .always, at: time)
+    #expect(monitor.inFlightLimit == first)
+    for _ in 0..<settings.maxRunning { _ = monitor.succeeded(.cloud, by: .call, at: time) }
+    #expect(monitor.inFlightLimit == settings.maxRunning)
+    // Nothing was wrong for long enough that one failure holds nobody back.
+    _ = monitor.failed(.cloud, counts: .always, at: time)
+    #expect(monitor.inFlightLimit == settings.maxRunning)
+  }
+
+  @Test("the next process goes on counting where this one ended")
+  func restart() throws {
+    var before = monitor(.degraded)
+    let time = Timestamp(milliseconds: 1000)
+    _ = before.succeeded(.litellm, by: .completionProbe, at: time)
+    for _ in 0..<2 { _ = before.failed(.cloud, counts: .always, at: time) }
+    var after = try #require(SystemMonitor(spec: spec, settings: settings, note: before.note))
+    #expect(after.note == before.note)
+    #expect(after.isInDoubt)
+    #expect(after.inFlightLimit == spec.failures.policy.slowStart)
+    #expect(after.failed(.cloud, counts: .always, at: time) == .brainstem)
+
+    var resting = monitor()
+    _ = resting.failed(.litellm, counts: .onceAWindow, at: time)
+    after = try #require(SystemMonitor(spec: spec, settings: settings, note: resting.note))
+    #expect(after.failed(.litellm, counts: .onceAWindow, at: time.adding(.seconds(1))) == nil)
+    #expect(after.failed(.litellm, counts: .onceAWindow, at: time.adding(.seconds(5))) == .degraded)
+
+    #expect(SystemMonitor(spec: spec, settings: settings, note: "old") == nil)
+    #expect(SystemMonitor(spec: spec, settings: settings, note: ["state": "lost", "since": 1]) == nil)
   }
 }
