@@ -66,7 +66,7 @@ enum CommonFlags {
 
   /// Which cases.
   static let selection = [
-    Flag(name: "--profile", value: "NAME", summary: "which contract: reference, deployed or client"),
+    Flag(name: "--profile", value: "NAME", summary: "which contract: reference, faults, deployed or client"),
     Flag(
       name: "--run", value: "PATTERN", summary: "only cases like suite/case, * and ? allowed",
       isRepeatable: true),

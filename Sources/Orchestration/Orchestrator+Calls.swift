@@ -58,7 +58,9 @@ extension Orchestrator {
     let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
     if tries >= row.tries ?? policy.triesPerUpstream { return .failed(failure) }
     if !retryPolicy.mayRetry(at: .now()) {
-      return .suspended(message: monitorMessage, wakeAt: Timestamp.now().adding(policy.backoffCap))
+      // Not all of them at one time.
+      let wait = policy.backoffCap + retryPolicy.pause(afterFailures: tries, retryAfter: nil)
+      return .suspended(message: rateLimitMessage(wait), wakeAt: Timestamp.now().adding(wait))
     }
     return nil
   }

@@ -21,7 +21,7 @@ extension Orchestrator {
     guard !isDraining else { return }
     guard currentUpstream != nil else { return await suspendQueue() }
     guard !awaitsProbe else { return }
-    while stalled.isEmpty, running.count < monitor.inFlightLimit, let id = queue.popFirst() {
+    while stalled.isEmpty, running.count < settings.maxRunning, let id = queue.popFirst() {
       if running[id] != nil {
         again.insert(id)
       } else {

@@ -26,25 +26,17 @@ struct SystemMonitor: Sendable {
   private let cloudThreshold: Int
   private let machine: StateMachine<SystemState>
   private let cooldownWindow: Duration
-  private let slowStart: Int
-  private let maxRunning: Int
 
   private(set) var state: SystemState
   private(set) var since: Timestamp
   private(set) var litellm = Health()
   private(set) var cloud = Health()
-  /// How many tasks may be in flight. After a change of the state few at first, and one more for each
-  /// success: whoever has just come back is not met by everything that has waited.
-  private(set) var inFlightLimit: Int
 
   init(spec: Specification, settings: Settings, state: SystemState? = nil, since: Timestamp) {
     machine = spec.systemStates
     litellmThreshold = settings.litellmThreshold
     cloudThreshold = settings.cloudThreshold
     cooldownWindow = spec.failures.policy.cooldownWindow
-    slowStart = spec.failures.policy.slowStart
-    maxRunning = settings.maxRunning
-    inFlightLimit = settings.maxRunning
     self.state = state ?? spec.systemStates.initial
     self.since = since
     if self.state != .normal { litellm.isHealthy = false }
@@ -64,7 +56,6 @@ struct SystemMonitor: Sendable {
       case .call: (health.isHealthy, health.failuresInARow) = (true, 0)
       }
     }
-    if evidence == .call { inFlightLimit = min(inFlightLimit + 1, maxRunning) }
     return recovered(at: time)
   }
 
@@ -90,7 +81,6 @@ struct SystemMonitor: Sendable {
       health.isHealthy = false
     }
     guard isCounted else { return nil }
-    if inFlightLimit < maxRunning { inFlightLimit = min(slowStart, maxRunning) }
     switch (state, upstream) {
     case (.normal, .litellm) where litellm.failuresInARow >= litellmThreshold:
       cloud = Health()
@@ -115,7 +105,6 @@ struct SystemMonitor: Sendable {
     guard machine.allows(state, next) else { return nil }
     state = next
     since = time
-    inFlightLimit = min(slowStart, maxRunning)
     cloud.goodProbesInARow = 0
     if next != .brainstem { cloud.failuresInARow = 0 }
     if next == .normal || next == .degraded { litellm.goodProbesInARow = 0 }
@@ -153,7 +142,6 @@ extension SystemMonitor {
       spec: spec, settings: settings, state: state, since: Timestamp(milliseconds: Int64(since)))
     litellm.take(note["litellm"])
     cloud.take(note["cloud"])
-    if isInDoubt { inFlightLimit = min(slowStart, maxRunning) }
   }
 }
 

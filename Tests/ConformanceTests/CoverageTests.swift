@@ -111,7 +111,11 @@ struct CoverageTests {
         covers: [fault:http-500, system:brainstem]
         arm:
           litellm: [{fault: http-500, on: "POST /v1/chat/completions"}]
-          direct: [{fault: http-400, on: "POST /v1/messages"}, {fault: http-401, on: "GET /"}, {fault: refuse}]
+          direct:
+          - {fault: http-400, on: "POST /v1/messages"}
+          - {fault: http-401, on: "GET /"}
+          - {fault: refuse}
+          - {on: "POST /v1/messages", sequence: [{fault: http-403}, ok, {fault: http-404}]}
         steps:
         - client: {id: 1, method: ping}
 
@@ -120,7 +124,8 @@ struct CoverageTests {
     #expect(
       covered.map(\.id) == [
         "fault:refuse/system:degraded", "fault:refuse/system:brainstem", "fault:http-400/system:degraded",
-        "fault:http-401/system:brainstem", "fault:http-500/system:normal",
+        "fault:http-401/system:brainstem", "fault:http-403/system:degraded", "fault:http-404/system:degraded",
+        "fault:http-500/system:normal",
       ])
   }
 }

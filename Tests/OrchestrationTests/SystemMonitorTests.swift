@@ -137,26 +137,6 @@ struct SystemMonitorTests {
     #expect(monitor.state == .degraded)
   }
 
-  @Test("after a change of the state few tasks may run, and with each success one more")
-  func slowStart() {
-    let first = spec.failures.policy.slowStart
-    var monitor = monitor()
-    let time = Timestamp(milliseconds: 1000)
-    #expect(monitor.inFlightLimit == settings.maxRunning)
-    for _ in 0..<2 { _ = monitor.failed(.litellm, counts: .always, at: time) }
-    #expect(monitor.state == .degraded)
-    #expect(monitor.inFlightLimit == first)
-    for _ in 0..<first { _ = monitor.succeeded(.cloud, by: .call, at: time) }
-    #expect(monitor.inFlightLimit == 2 * first)
-    _ = monitor.failed(.cloud, counts: .always, at: time)
-    #expect(monitor.inFlightLimit == first)
-    for _ in 0..<settings.maxRunning { _ = monitor.succeeded(.cloud, by: .call, at: time) }
-    #expect(monitor.inFlightLimit == settings.maxRunning)
-    // Nothing was wrong for long enough that one failure holds nobody back.
-    _ = monitor.failed(.cloud, counts: .always, at: time)
-    #expect(monitor.inFlightLimit == settings.maxRunning)
-  }
-
   @Test("the next process goes on counting where this one ended")
   func restart() throws {
     var before = monitor(.degraded)
@@ -166,7 +146,6 @@ struct SystemMonitorTests {
     var after = try #require(SystemMonitor(spec: spec, settings: settings, note: before.note))
     #expect(after.note == before.note)
     #expect(after.isInDoubt)
-    #expect(after.inFlightLimit == spec.failures.policy.slowStart)
     #expect(after.failed(.cloud, counts: .always, at: time) == .brainstem)
 
     var resting = monitor()

@@ -29,7 +29,8 @@ struct CoverageEvidence {
     var ids: Set<String> = []
     for face in faces {
       for rule in face.rules {
-        guard let name = rule["fault"]?.string else { continue }
+        // Its own fault, or those of its sequence.
+        let names = ([rule] + (rule["sequence"]?.array ?? [])).compactMap { $0["fault"]?.string }
         var states: [SystemState] = [.brainstem]
         if face.face == .litellm { states = [.normal] }
         if face.face == .direct {
@@ -39,7 +40,9 @@ struct CoverageEvidence {
             isProbe == true
             ? [.brainstem] : isProbe == nil && meetsBrainstem ? [.degraded, .brainstem] : [.degraded]
         }
-        for state in states { ids.insert("fault:\(name)/system:\(state.rawValue)") }
+        for name in names {
+          for state in states { ids.insert("fault:\(name)/system:\(state.rawValue)") }
+        }
       }
     }
     return ids
