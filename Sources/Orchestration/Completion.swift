@@ -6,6 +6,16 @@ struct Completion: Sendable {
   let text: String
   /// The model stopped for length.
   let isTruncated: Bool
+  /// The model that the service says it was.
+  var model: String?
+
+  /// Whether it was the one that was asked for: services leave out the provider before the name, and
+  /// add a date or the like behind it.
+  func isFrom(_ asked: String) -> Bool {
+    guard let model else { return true }
+    func name(_ model: String) -> Substring { model.split(separator: "/").last ?? "" }
+    return name(model).hasPrefix(name(asked)) || name(asked).hasPrefix(name(model))
+  }
 }
 
 /// What a model has said so far.
@@ -13,6 +23,8 @@ struct CompletionDraft: Sendable {
   var text = ""
   /// Why the model stopped, in the words of the service; nil as long as it has not.
   var stopReason: String?
+  /// The model that the service says it is.
+  var model: String?
   /// Nothing comes behind this.
   var isOver = false
 
@@ -26,7 +38,8 @@ struct CompletionDraft: Sendable {
     }
     // Of a stream that has only its end, LiteLLM makes a completion without text.
     guard !text.isEmpty else { throw CallFailure(name: .invalidOutput, detail: "the model gave no text") }
-    return Completion(text: text, isTruncated: ["length", "max_tokens"].contains(stopReason))
+    return Completion(
+      text: text, isTruncated: ["length", "max_tokens"].contains(stopReason), model: model)
   }
 }
 

@@ -12,7 +12,7 @@ extension Orchestrator {
       let begun = Timestamp.now()
       let result = await attempt(task, upstream)
       guard case .failure(let failure) = result else {
-        return await succeeded(result, upstream)
+        return await succeeded(result, task, upstream)
       }
       if Task.isCancelled { return abandoned() }
       await note(failure, of: task, upstream, begun: begun)
@@ -71,7 +71,7 @@ extension Orchestrator {
     _ task: StoredTask, _ upstream: SystemMonitor.Upstream, _ failure: CallFailure
   ) -> Bool {
     guard upstream == .litellm else { return false }
-    let current = progress[task.id]?.model ?? task.model
+    let current = model(of: task, upstream)
     let other: String
     switch failure.name {
     case .invalidRequest where failure.isTooLong: other = settings.longContextModel
@@ -96,12 +96,26 @@ extension Orchestrator {
   }
 
   private func succeeded(
-    _ result: Result<Completion, CallFailure>, _ upstream: SystemMonitor.Upstream
+    _ result: Result<Completion, CallFailure>, _ task: StoredTask, _ upstream: SystemMonitor.Upstream
   ) async -> DispatchOutcome {
     guard case .success(let completion) = result else { return .abandoned }
+    let asked = model(of: task, upstream)
+    if !completion.isFrom(asked) {
+      log.warning(
+        "another model answered",
+        JSONObject([
+          ("task_id", .string(task.id)), ("asked", .string(asked)),
+          ("model", .string(shown(completion.model ?? ""))),
+        ]))
+    }
     retryPolicy.noteSuccess(at: .now())
     await entered(monitor.succeeded(upstream, by: .call, at: .now()))
     return .completed(completion)
+  }
+
+  /// The model that the next call asks for.
+  private func model(of task: StoredTask, _ upstream: SystemMonitor.Upstream) -> String {
+    (upstream == .litellm ? progress[task.id]?.model : nil) ?? task.model
   }
 
   private func attempt(
@@ -114,13 +128,14 @@ extension Orchestrator {
     do throws(CallFailure) {
       switch upstream {
       case .litellm:
-        let model = progress[task.id]?.model ?? task.model
-        return .success(try await upstreams.litellm.complete(messages, model: model, maxTokens: nil))
+        return .success(
+          try await upstreams.litellm.complete(messages, model: model(of: task, upstream), maxTokens: nil))
       case .cloud:
         guard let direct = upstreams.direct else {
           return .failure(CallFailure(name: .auth, detail: "there is no backup key"))
         }
-        return .success(try await direct.complete(messages, model: task.model, maxTokens: nil))
+        return .success(
+          try await direct.complete(messages, model: model(of: task, upstream), maxTokens: nil))
       }
     } catch {
       return .failure(error)

@@ -63,10 +63,11 @@ struct ChatCompletions: Upstream, CompletionFormat {
     }
     return CompletionDraft(
       text: choice["message"]?["content"]?.string ?? "",
-      stopReason: choice["finish_reason"]?.string ?? "stop", isOver: true)
+      stopReason: choice["finish_reason"]?.string ?? "stop", model: body["model"]?.string, isOver: true)
   }
 
   func add(_ event: JSONValue, to draft: inout CompletionDraft) {
+    draft.model = draft.model ?? event["model"]?.string
     // The chunk with the usage has no choice, or an empty one.
     guard let choice = event["choices"]?[0] else { return }
     draft.text += choice["delta"]?["content"]?.string ?? ""
@@ -106,11 +107,13 @@ struct AnthropicMessages: Upstream, CompletionFormat {
     }
     let texts = content.filter { $0["type"] == "text" }.compactMap { $0["text"]?.string }
     return CompletionDraft(
-      text: texts.joined(), stopReason: body["stop_reason"]?.string ?? "end_turn", isOver: true)
+      text: texts.joined(), stopReason: body["stop_reason"]?.string ?? "end_turn",
+      model: body["model"]?.string, isOver: true)
   }
 
   func add(_ event: JSONValue, to draft: inout CompletionDraft) {
     switch event["type"] {
+    case "message_start": draft.model = event["message"]?["model"]?.string
     case "content_block_start": draft.text += event["content_block"]?["text"]?.string ?? ""
     case "content_block_delta": draft.text += event["delta"]?["text"]?.string ?? ""
     case "message_delta": draft.stopReason = event["delta"]?["stop_reason"]?.string ?? draft.stopReason

@@ -36,7 +36,8 @@ package struct Upstreams: Sendable {
       caller: caller(deadlines), baseURL: settings.litellmURL, key: settings.litellmKey,
       isStreamed: isStreamed, headers: headers)
     litellmProbe = ChatCompletions(
-      caller: caller(within(min(settings.firstByteTimeout, settings.callTimeout))),
+      caller: caller(
+        within(min(settings.firstByteTimeout, settings.callTimeout, settings.cloudProbeTimeout))),
       baseURL: settings.litellmURL, key: settings.litellmKey, headers: headers)
     local = ChatCompletions(caller: caller(deadlines), baseURL: settings.brainstemURL, key: nil)
     direct = settings.backupKey.map { key -> any Upstream in

@@ -141,3 +141,18 @@ struct RetryAfterTests {
     #expect(wait([:]) == nil)
   }
 }
+
+@Suite("The model that answered")
+struct AnsweringModelTests {
+  @Test(
+    "is the one that was asked for, whatever stands before and behind its name",
+    arguments: [
+      ("claude-3-5-haiku", "claude-3-5-haiku", true), ("claude-3-5-haiku", "claude-3-5-haiku-20241022", true),
+      ("anthropic/claude-3-5-haiku", "claude-3-5-haiku", true), ("gpt-4o", "openai/gpt-4o-2024-08-06", true),
+      ("claude-3-5-haiku-20241022", "claude-3-5-haiku", true), ("claude-3-5-haiku", "gpt-4o", false),
+      ("claude-3-5-haiku", nil, true),
+    ] as [(String, String?, Bool)])
+  func names(asked: String, answered: String?, expected: Bool) {
+    #expect(Completion(text: "x", isTruncated: false, model: answered).isFrom(asked) == expected)
+  }
+}
