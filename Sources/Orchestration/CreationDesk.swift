@@ -9,7 +9,7 @@ import Transport
 package final class CreationDesk: Sendable {
   /// A task that was created, and whether it was suspended at once.
   struct Created: Sendable {
-    let id: String
+    let task: QueuedTask
     let isSuspended: Bool
   }
 

@@ -18,11 +18,19 @@ package typealias Stop = @Sendable () -> Void
 package struct Reply: Sendable {
   /// The loop of the connection.
   package let loop: EventLoop
+  /// The number of the one who asks, such as of a connection; the tasks of different ones take turns.
+  package let client: Int
   private let take: @Sendable (Outcome) -> Void
 
+  /// The client of what nobody waits for in particular.
+  package static let nobody = 0
+
   /// - Parameter take: called on `loop`.
-  package init(on loop: EventLoop, take: @escaping @Sendable (Outcome) -> Void) {
+  package init(
+    on loop: EventLoop, client: Int = Reply.nobody, take: @escaping @Sendable (Outcome) -> Void
+  ) {
     self.loop = loop
+    self.client = client
     self.take = take
   }
 

@@ -9,7 +9,7 @@ extension Orchestrator {
   func call(_ task: StoredTask, _ upstream: SystemMonitor.Upstream) async -> DispatchOutcome {
     while true {
       progress[task.id, default: Progress()].note(upstream)
-      let begun = Timestamp.now()
+      let begun = now()
       let result = await attempt(task, upstream)
       guard case .failure(let failure) = result else {
         return await succeeded(result, task, upstream)
@@ -19,7 +19,7 @@ extension Orchestrator {
       if let outcome = giveUp(task, upstream, failure) { return outcome }
       let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
       let pause = retryPolicy.pause(afterFailures: tries, retryAfter: failure.retryAfter)
-      try? await Task.sleep(for: pause)
+      try? await clock.sleep(for: pause)
       if Task.isCancelled { return abandoned() }
       if currentUpstream != upstream { return elsewhere(failure) }
     }
@@ -40,7 +40,7 @@ extension Orchestrator {
     } else {
       log.warning("attempt failed", members)
     }
-    await entered(monitor.failed(upstream, counts: row.counts, begun: begun, at: .now()))
+    await entered(monitor.failed(upstream, counts: row.counts, begun: begun, at: now()))
   }
 
   /// How the dispatch ends after a failure; nil if the same upstream is tried again.
@@ -53,14 +53,14 @@ extension Orchestrator {
     guard row.isRetried || isTriedElsewhere else { return .failed(failure) }
     if currentUpstream != upstream { return elsewhere(failure) }
     if let wait = failure.retryAfter, wait > policy.suspendAbove {
-      return .suspended(message: rateLimitMessage(wait), wakeAt: Timestamp.now().adding(wait))
+      return .suspended(message: rateLimitMessage(wait), wakeAt: now().adding(wait))
     }
     let tries = progress[task.id]?.triesByUpstream[upstream] ?? 0
     if tries >= row.tries ?? policy.triesPerUpstream { return .failed(failure) }
-    if !retryPolicy.mayRetry(at: .now()) {
+    if !retryPolicy.mayRetry(at: now()) {
       // Not all of them at one time.
       let wait = policy.backoffCap + retryPolicy.pause(afterFailures: tries, retryAfter: nil)
-      return .suspended(message: rateLimitMessage(wait), wakeAt: Timestamp.now().adding(wait))
+      return .suspended(message: rateLimitMessage(wait), wakeAt: now().adding(wait))
     }
     return nil
   }
@@ -108,8 +108,8 @@ extension Orchestrator {
           ("model", .string(shown(completion.model ?? ""))),
         ]))
     }
-    retryPolicy.noteSuccess(at: .now())
-    await entered(monitor.succeeded(upstream, by: .call, at: .now()))
+    retryPolicy.noteSuccess(at: now())
+    await entered(monitor.succeeded(upstream, by: .call, at: now()))
     return .completed(completion)
   }
 

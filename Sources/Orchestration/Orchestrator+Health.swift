@@ -25,7 +25,7 @@ extension Orchestrator {
       isProbed = false
       if owesState { await rememberState() }
       if owesWaking { await wakeWaiting() }
-      try? await Task.sleep(for: settings.healthInterval)
+      try? await clock.sleep(for: settings.healthInterval)
     }
   }
 
@@ -56,20 +56,20 @@ extension Orchestrator {
         _ = try await upstreams.litellmProbe.complete(
           Self.probeMessage, model: settings.lightweightModel, maxTokens: 1)
       }
-      await entered(monitor.succeeded(.litellm, by: evidence, at: .now()))
+      await entered(monitor.succeeded(.litellm, by: evidence, at: now()))
     } catch {
       if Task.isCancelled { return }
-      await entered(monitor.failed(.litellm, counts: spec.failures[error.name].counts, at: .now()))
+      await entered(monitor.failed(.litellm, counts: spec.failures[error.name].counts, at: now()))
     }
   }
 
   private func probeCloud() async {
     do throws(CallFailure) {
       try await upstreams.probeCloud()
-      await entered(monitor.succeeded(.cloud, by: .cheapProbe, at: .now()))
+      await entered(monitor.succeeded(.cloud, by: .cheapProbe, at: now()))
     } catch {
       if Task.isCancelled { return }
-      await entered(monitor.failed(.cloud, counts: .always, at: .now()))
+      await entered(monitor.failed(.cloud, counts: .always, at: now()))
     }
   }
 
@@ -83,7 +83,10 @@ extension Orchestrator {
     await rememberState()
     switch state {
     case .brainstem: await enterBrainstem()
-    case .normal, .degraded: currentUpstream == nil ? await pump() : await wakeWaiting()
+    case .normal, .degraded:
+      guard currentUpstream != nil else { return await pump() }
+      places.startSlowly()
+      await wakeWaiting()
     }
   }
 
@@ -134,14 +137,13 @@ extension Orchestrator {
 
   // MARK: - Waking
 
-  /// Waiting tasks whose time has come are queued again, oldest first. They were dispatched once
-  /// already, so they are older than what is queued.
+  /// Waiting tasks whose time has come are queued again, oldest first, and take turns with those of clients.
   func wakeWaiting() async {
     owesWaking = true
     do throws(StoreError) {
       let woken = try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true)
       owesWaking = false
-      queue.prepend(woken)
+      for row in woken { queue.append(resumed(row)) }
     } catch {
       log.error("wake", JSONObject([("cause", .string(error.description))]))
     }
@@ -157,18 +159,19 @@ extension Orchestrator {
       next = try await store.nextWake()
     } catch {
       log.error("wake", JSONObject([("cause", .string(error.description))]))
-      next = .now().adding(cap)
+      next = now().adding(cap)
     }
     // No await from here on: there is one wake-up, whoever asked for it.
     wakeUp?.cancel()
-    wakeUp = nil
+    (wakeUp, wakesAt) = (nil, nil)
     // In brainstem the end of the outage wakes them.
     guard let next, monitor.state != .brainstem, !isDraining else { return }
-    let pause = Duration.milliseconds(next.milliseconds - Timestamp.now().milliseconds + 1)
+    let pause = Duration.milliseconds(next.milliseconds - now().milliseconds + 1)
     // Times close together are one wake-up, and a store that cannot be written is not hurried.
     let bounded = min(max(pause, owesWaking ? cap : Self.shortestPause), .seconds(3600))
+    wakesAt = now().adding(bounded)
     wakeUp = Task {
-      guard (try? await Task.sleep(for: bounded)) != nil else { return }
+      guard (try? await self.clock.sleep(for: bounded)) != nil else { return }
       await self.wakeWaiting()
     }
   }
@@ -180,11 +183,11 @@ extension Orchestrator {
   /// Removes ended tasks past their time, now and once an hour.
   func removeOldTasks() async {
     while !Task.isCancelled {
-      let limit = Timestamp.now().adding(.zero - settings.taskRetention)
+      let limit = now().adding(.zero - settings.taskRetention)
       if let removed = try? await store.removeEnded(before: limit), removed > 0 {
         log.info("old tasks removed", JSONObject([("count", .int(removed))]))
       }
-      try? await Task.sleep(for: .seconds(3600))
+      try? await clock.sleep(for: .seconds(3600))
     }
   }
 }

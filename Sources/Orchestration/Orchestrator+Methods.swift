@@ -28,8 +28,9 @@ extension Orchestrator {
   // MARK: - create_task
 
   private nonisolated func createTask(_ params: JSONObject, _ reply: Reply) -> Stop? {
+    let client = reply.client
     guard params["wait"]?.bool == false else {
-      return asynchronous { params throws(ProtocolFault) in try await self.createAndWait(params) }(
+      return asynchronous { params throws(ProtocolFault) in try await self.createAndWait(params, client) }(
         params, reply)
     }
     guard !isDraining else {
@@ -53,13 +54,13 @@ extension Orchestrator {
       let status = spec.taskStates.initial.rawValue
       desk.add(
         reply, .success(["task_id": .string(task.id), "status": .string(status)]),
-        created: CreationDesk.Created(id: task.id, isSuspended: task.state == .waiting))
+        created: CreationDesk.Created(task: queued(task, reply.client), isSuspended: task.state == .waiting))
     }
   }
 
   /// Takes over tasks that were created for requests that do not wait.
   func take(_ created: [CreationDesk.Created]) async {
-    for task in created where !task.isSuspended { queue.append(task.id) }
+    for new in created where !new.isSuspended { queue.append(new.task) }
     if currentUpstream != nil, created.contains(where: \.isSuspended) {
       // What they were to wait for came back while they were written.
       await wakeWaiting()
@@ -68,7 +69,7 @@ extension Orchestrator {
     }
   }
 
-  private func createAndWait(_ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
+  private func createAndWait(_ params: JSONObject, _ client: Int) async throws(ProtocolFault) -> JSONValue {
     if isDraining { throw spec.errors.fault(.shuttingDown) }
     let new = newTask(params)
     let isSuspended = currentUpstream == nil
@@ -86,9 +87,14 @@ extension Orchestrator {
       if currentUpstream != nil { Task { await self.wakeWaiting() } }
       return existing(task)
     case .created(let task):
-      queue.append(task.id)
+      queue.append(queued(task, client))
       return try await ending(of: task.id) { await self.pump() }
     }
+  }
+
+  private nonisolated func queued(_ task: StoredTask, _ client: Int) -> QueuedTask {
+    QueuedTask(
+      id: task.id, lane: lane(executor: task.executor, complexity: task.complexity), client: client)
   }
 
   private nonisolated var queueFull: ProtocolFault {
@@ -183,7 +189,7 @@ extension Orchestrator {
   /// What a task waits for: its stored time, or the end of the outage.
   private nonisolated func suspensionMessage(of task: StoredTask) -> String {
     guard let wakeAt = task.wakeAt else { return monitorMessage }
-    return rateLimitMessage(.milliseconds(max(wakeAt.milliseconds - Timestamp.now().milliseconds, 0)))
+    return rateLimitMessage(.milliseconds(max(wakeAt.milliseconds - now().milliseconds, 0)))
   }
 
   private nonisolated func suspension(_ id: String, _ message: String) -> JSONValue {
@@ -204,8 +210,8 @@ extension Orchestrator {
         .taskNotCancellable, ["task_id": task.id, "state": task.state.rawValue],
         data: JSONObject([("state", .string(task.state.rawValue))]))
     case .done(let task):
-      // Where it is still queued, its dispatch will find it cancelled.
-      running[id]?.cancel()
+      // Its call ends with it: the connection to the upstream is closed.
+      if let work = running[id] { work.cancel() } else { queue.cancel(id) }
       finish(id, .task(task))
       return task.json
     }

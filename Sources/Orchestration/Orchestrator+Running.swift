@@ -21,13 +21,34 @@ extension Orchestrator {
     guard !isDraining else { return }
     guard currentUpstream != nil else { return await suspendQueue() }
     guard !awaitsProbe else { return }
-    while stalled.isEmpty, running.count < settings.maxRunning, let id = queue.popFirst() {
+    while stalled.isEmpty, let task = queue.popFirst(where: { places.isFree(lane(now: $0)) }) {
+      let id = task.id
       if running[id] != nil {
         again.insert(id)
       } else {
+        places.take(task, in: lane(now: task.lane))
         running[id] = Task { await self.run(id) }
       }
     }
+  }
+
+  /// Where the tasks of a lane go while the direct API stands in for the gateway.
+  private func lane(now lane: Lane) -> Lane {
+    guard case .model = lane, currentUpstream == .cloud else { return lane }
+    return .model(settings.directModel)
+  }
+
+  /// The lane of a task in normal times.
+  nonisolated func lane(executor: String, complexity: Int) -> Lane {
+    let models = [spec.overview.gatewayExecutor, spec.overview.directExecutor, spec.routing.fallbackExecutor]
+    return models.contains(executor)
+      ? .model(settings.gatewayModel(complexity: complexity)) : .executor(executor)
+  }
+
+  /// A task from disk; all of them are those of one client.
+  nonisolated func resumed(_ row: TaskRow) -> QueuedTask {
+    QueuedTask(
+      id: row.id, lane: lane(executor: row.executor, complexity: row.complexity), client: Reply.nobody)
   }
 
   /// Moves what is queued to `waiting`, in one transaction.
@@ -40,14 +61,15 @@ extension Orchestrator {
     do throws(StoreError) {
       let moved = try await store.transitionAll(from: .idle, to: .waiting)
       isSuspending = false
-      for id in moved { finish(id, .suspended(id: id, message: monitorMessage)) }
+      for row in moved { finish(row.id, .suspended(id: row.id, message: monitorMessage)) }
     } catch {
       isSuspending = false
       log.error("suspend", JSONObject([("cause", .string(error.description))]))
-      for id in taken.ids { finish(id, .storeFailed) }
-      queue.prepend(taken.ids)
+      let tasks = taken.inOrder
+      for task in tasks { finish(task.id, .storeFailed) }
+      queue.prepend(tasks)
       Task {
-        try? await Task.sleep(for: self.spec.failures.policy.backoffCap)
+        try? await self.clock.sleep(for: self.spec.failures.policy.backoffCap)
         await self.pump()
       }
       return
@@ -67,8 +89,9 @@ extension Orchestrator {
       if stalled.count == 1 { Task { await self.takeUpStalled() } }
     }
     running[id] = nil
+    let task = places.free(id)
     if again.remove(id) != nil {
-      queue.prepend([id])
+      if let task { queue.prepend([task]) }
     } else {
       progress[id] = nil
     }
@@ -79,20 +102,20 @@ extension Orchestrator {
 
   /// Brings tasks whose rows could not be written back to the queue, as soon as they can be.
   private func takeUpStalled() async {
-    var ready: [String] = []
-    try? await Task.sleep(for: spec.failures.policy.backoffCap)
+    var ready: [QueuedTask] = []
+    try? await clock.sleep(for: spec.failures.policy.backoffCap)
     while !isDraining, let id = stalled.first {
       do throws(StoreError) {
         if let task = try await store.task(id), task.state != .waiting,
           !spec.taskStates.final.contains(task.state)
         {
           if task.state != .idle { _ = try await store.transition(id, to: .idle) }
-          ready.append(id)
+          ready.append(resumed(TaskRow(task)))
         }
         stalled.removeFirst()
       } catch {
         log.error("task", JSONObject([("task_id", .string(id)), ("cause", .string(error.description))]))
-        try? await Task.sleep(for: spec.failures.policy.backoffCap)
+        try? await clock.sleep(for: spec.failures.policy.backoffCap)
       }
     }
     queue.prepend(ready)
@@ -162,6 +185,7 @@ extension Orchestrator {
       change.result = completion.text
       change.isTruncated = completion.isTruncated
       change.attempts = 1
+      places.noteSuccess()
       if case .done(let done) = try await store.transition(task.id, to: .completed, change) {
         finish(task.id, .task(done))
       }
@@ -206,8 +230,9 @@ extension Orchestrator {
     change.wakeAt = wakeAt
     guard case .done = try await store.transition(id, to: .waiting, change) else { return }
     finish(id, .suspended(id: id, message: message))
-    if wakeAt != nil {
-      await scheduleWakeUp()
+    if let wakeAt {
+      // Most often there is a wake-up before, which sees to the next.
+      if wakesAt.map({ $0 > wakeAt }) ?? true { await scheduleWakeUp() }
     } else if currentUpstream != nil {
       // What it was to wait for came back while the row was written, and woke those before it.
       await wakeWaiting()

@@ -42,15 +42,18 @@ package actor Orchestrator {
   nonisolated let upstreams: Upstreams
   nonisolated let readers: LoopReaders
   nonisolated let desk: CreationDesk
+  nonisolated let clock: any Clock<Duration>
+  nonisolated let now: @Sendable () -> Timestamp
 
   var monitor: SystemMonitor {
     didSet { copyOfMonitor.withLock { $0 = monitor } }
   }
   private let copyOfMonitor: Mutex<SystemMonitor>
   var retryPolicy: RetryPolicy
-  /// Ids of tasks that are idle, in the order they will run.
+  /// Tasks that are idle, in the order they will run.
   var queue = TaskQueue()
   var running: [String: Task<Void, Never>] = [:]
+  var places: Places
   /// Those of `running` that are queued again as soon as they have left it.
   var again: Set<String> = []
   /// Tasks whose rows could not be written; nothing is started until they can be.
@@ -65,6 +68,8 @@ package actor Orchestrator {
   private let startedAt = ContinuousClock.now
   private var loops: [Task<Void, Never>] = []
   var wakeUp: Task<Void, Never>?
+  /// When `wakeUp` wakes.
+  var wakesAt: Timestamp?
   /// Whether the store did not take the state of the system, or did not wake waiting tasks.
   var owesState = false
   var owesWaking = false
@@ -74,9 +79,14 @@ package actor Orchestrator {
   /// After a start in doubt nothing is dispatched before the first probe.
   var awaitsProbe = false
 
+  /// - Parameters:
+  ///   - seed: of the jitter between tries.
+  ///   - clock: every pause is waited for on it.
+  ///   - now: the time of day, which goes with `clock`.
   package init(
     spec: Specification, settings: Settings, store: TaskStore, readers: LoopReaders, desk: CreationDesk,
-    upstreams: Upstreams, log: Log, version: String, seed: UInt64
+    upstreams: Upstreams, log: Log, version: String, seed: UInt64,
+    clock: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp = Timestamp.now
   ) {
     self.spec = spec
     self.settings = settings
@@ -86,7 +96,12 @@ package actor Orchestrator {
     self.upstreams = upstreams
     self.log = log
     self.version = version
-    let monitor = SystemMonitor(spec: spec, settings: settings, since: .now())
+    self.clock = clock
+    self.now = now
+    places = Places(
+      most: settings.maxRunning, mostInLane: settings.maxRunningPerModel,
+      slowStart: spec.failures.policy.slowStart)
+    let monitor = SystemMonitor(spec: spec, settings: settings, since: now())
     self.monitor = monitor
     // Nothing stored means the same as this, so that a start without faults writes nothing.
     remembered = monitor.note
@@ -105,17 +120,18 @@ package actor Orchestrator {
       remembered = note
       awaitsProbe = stored.isInDoubt
     }
-    var resumed = 0
+    var interrupted = 0
     for state in [TaskState.dispatching, .executing] {
-      resumed += try await store.transitionAll(from: state, to: .idle, attempts: 1).count
+      interrupted += try await store.transitionAll(from: state, to: .idle, attempts: 1).count
     }
     // What they wait for is there, or their time may have come.
     if currentUpstream != nil { try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true) }
-    queue = TaskQueue(try await store.ids(in: .idle))
+    for task in try await store.rows(in: .idle) { queue.append(resumed(task)) }
+    if !queue.isEmpty { places.startSlowly() }
     log.info(
       "started",
       JSONObject([
-        ("system_state", .string(monitor.state.rawValue)), ("resumed", .int(resumed)),
+        ("system_state", .string(monitor.state.rawValue)), ("resumed", .int(interrupted)),
         ("queued", .int(queue.count)),
       ]))
     loops = [
@@ -143,7 +159,7 @@ package actor Orchestrator {
     wakeUp?.cancel()
     for id in Array(waiters.keys) { finish(id, .draining) }
     let deadline = Task {
-      try? await Task.sleep(for: limit)
+      try? await self.clock.sleep(for: limit)
       return true
     }
     await withTaskGroup(of: Void.self) { group in

@@ -34,6 +34,7 @@ package struct Settings: Sendable {
   /// Takes requests that were too long for the model they went to.
   package let longContextModel: String
   package let maxRunning: Int
+  package let maxRunningPerModel: Int
   package let connectTimeout: Duration
   package let firstByteTimeout: Duration
   package let idleTimeout: Duration
@@ -93,6 +94,8 @@ package struct Settings: Sendable {
     heavyweightModel = text("router.heavyweight_model")
     longContextModel = configuration["router.long_context_model"] ?? text("router.heavyweight_model")
     maxRunning = int("router.max_running")
+    let perModel = int("router.max_running_per_model")
+    maxRunningPerModel = perModel > 0 ? perModel : (maxRunning + 1) / 2
     connectTimeout = duration("calls.connect_timeout")
     firstByteTimeout = duration("calls.first_byte_timeout")
     idleTimeout = duration("calls.idle_timeout")

@@ -11,10 +11,13 @@ package struct Upstreams: Sendable {
   /// Nil without a backup key.
   let direct: (any Upstream)?
   let local: any Upstream
-  private let litellmURL: String
-  private let directURL: String
-  private let probeCaller: HTTPCaller
-  private let cloudCaller: HTTPCaller
+  /// Whether LiteLLM listens; its upstreams may be dead all the same.
+  let probeLiteLLM: Probe
+  /// Whether the cloud answers at all: any status below 500 does.
+  let probeCloud: Probe
+
+  /// Throws what keeps a service from being there.
+  typealias Probe = @Sendable () async throws(CallFailure) -> Void
 
   package init(settings: Settings, spec: Specification, client: HTTPClient) {
     let deadlines = Deadlines(
@@ -49,27 +52,34 @@ package struct Upstreams: Sendable {
         caller: caller(deadlines), baseURL: settings.directURL, key: key,
         defaultMaxTokens: settings.directMaxTokens, isStreamed: isStreamed)
     }
-    litellmURL = settings.litellmURL
-    directURL = settings.directURL
-    probeCaller = caller(within(settings.litellmProbeTimeout))
-    cloudCaller = caller(within(settings.cloudProbeTimeout))
-  }
-
-  /// Whether LiteLLM listens; its upstreams may be dead all the same.
-  func probeLiteLLM() async throws(CallFailure) {
-    let answer = try await probeCaller.get(litellmURL + "/health/readiness")
-    guard answer.status == 200 else {
-      throw CallFailure(
-        name: .upstreamUnavailable, detail: "readiness says \(answer.status)", status: answer.status)
+    let readiness = caller(within(settings.litellmProbeTimeout))
+    probeLiteLLM = { () async throws(CallFailure) in
+      let answer = try await readiness.get(settings.litellmURL + "/health/readiness")
+      guard answer.status == 200 else {
+        throw CallFailure(
+          name: .upstreamUnavailable, detail: "readiness says \(answer.status)", status: answer.status)
+      }
+    }
+    let cloud = caller(within(settings.cloudProbeTimeout))
+    probeCloud = { () async throws(CallFailure) in
+      let answer = try await cloud.get(settings.directURL + "/")
+      guard answer.status < 500 else {
+        throw CallFailure(
+          name: .upstreamUnavailable, detail: "the cloud says \(answer.status)", status: answer.status)
+      }
     }
   }
 
-  /// Whether the cloud answers at all: any status below 500 does.
-  func probeCloud() async throws(CallFailure) {
-    let answer = try await cloudCaller.get(directURL + "/")
-    guard answer.status < 500 else {
-      throw CallFailure(
-        name: .upstreamUnavailable, detail: "the cloud says \(answer.status)", status: answer.status)
-    }
+  /// Upstreams that are none of HTTP.
+  init(
+    litellm: any Upstream, direct: (any Upstream)?, local: any Upstream, probeLiteLLM: @escaping Probe,
+    probeCloud: @escaping Probe
+  ) {
+    self.litellm = litellm
+    litellmProbe = litellm
+    self.direct = direct
+    self.local = local
+    self.probeLiteLLM = probeLiteLLM
+    self.probeCloud = probeCloud
   }
 }

@@ -80,12 +80,12 @@ struct OmniServer {
 
   /// Each connection needs a descriptor, and so do the store and calls of models.
   private func raiseDescriptorLimit() {
-    let others = 256
+    let others = 256 + settings.maxRunning
     let wanted = min(settings.maxConnections, Int.max - others) + others
     let limit = DescriptorLimit.raise(to: wanted)
     guard limit < wanted else { return }
     log.warning(
-      "the system allows fewer descriptors than server.max_connections may need",
+      "the system allows fewer descriptors than server.max_connections and router.max_running may need",
       JSONObject([("allowed", .int(limit)), ("needed", .int(wanted))]))
   }
 

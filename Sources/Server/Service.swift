@@ -21,6 +21,7 @@ final class Service: Sendable {
   let mcp: MCPOffer
   private let readers: LoopReaders
   private let handlers: [String: Handler]
+  private let lastClient = Atomic<Int>(Reply.nobody)
   private let phaseNumber = Atomic<Int>(Phase.starting.rawValue)
 
   /// - Throws: if a method of the specification has no handler, or a handler no method.
@@ -52,6 +53,9 @@ final class Service: Sendable {
   let plain = PlainAnswers(ping: ping, result: pingResult)
 
   deinit { plain.deallocate() }
+
+  /// A number for somebody new.
+  func nextClient() -> Int { lastClient.add(1, ordering: .relaxed).newValue }
 
   var phase: Phase {
     get { Phase(rawValue: phaseNumber.load(ordering: .relaxed)) ?? .starting }

@@ -32,6 +32,13 @@ enum Rows {
       wakeAt: row.integer(16).map(Timestamp.init(milliseconds:)))
   }
 
+  /// Columns id, executor and complexity, from column `first` on.
+  static func brief(_ row: SQLiteRow, from first: Int32) -> TaskRow {
+    TaskRow(
+      id: row.text(first) ?? "", executor: row.text(first + 1) ?? "",
+      complexity: Int(row.integer(first + 2) ?? 0))
+  }
+
   /// Writes the task of the row as JSON text: the bytes that `task(row).json` would become, without a
   /// value in between.
   static func write(_ row: SQLiteRow, to output: TextBuffer) {

@@ -67,6 +67,23 @@ package struct StoredTask: Sendable {
   }
 }
 
+/// What is needed of a task to queue it.
+package struct TaskRow: Sendable, Hashable {
+  package let id: String
+  package let executor: String
+  package let complexity: Int
+
+  init(id: String, executor: String, complexity: Int) {
+    self.id = id
+    self.executor = executor
+    self.complexity = complexity
+  }
+
+  package init(_ task: StoredTask) {
+    self.init(id: task.id, executor: task.executor, complexity: task.complexity)
+  }
+}
+
 /// What changes with a transition; nil leaves a column as it is.
 package struct TaskChange: Sendable {
   package var executor: String?

@@ -19,7 +19,7 @@ package final class TaskReader {
   private let ends: SQLiteStatement
   private let pages: SQLiteStatement
   private let pagesOfState: SQLiteStatement
-  private let idsOfState: SQLiteStatement
+  private let rowsOfState: SQLiteStatement
   private let wakeTimes: SQLiteStatement
   private let notes: SQLiteStatement
   private let texts = KeptTexts()
@@ -39,7 +39,8 @@ package final class TaskReader {
       "SELECT \(columns) FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?")
     pagesOfState = try connection.statement(
       "SELECT \(columns) FROM tasks WHERE seq < ? AND state = ? ORDER BY seq DESC LIMIT ?")
-    idsOfState = try connection.statement("SELECT id FROM tasks WHERE state = ? ORDER BY seq")
+    rowsOfState = try connection.statement(
+      "SELECT id, executor, complexity FROM tasks WHERE state = ? ORDER BY seq")
     wakeTimes = try connection.statement("SELECT min(wake_at) FROM tasks WHERE state = ?")
     notes = try connection.statement("SELECT value FROM notes WHERE key = ?")
   }
@@ -102,8 +103,8 @@ package final class TaskReader {
     return (tasks, hasMore)
   }
 
-  func ids(in state: TaskState) throws(StoreError) -> [String] {
-    try idsOfState.rows(.text(state.rawValue)) { $0.text(0) ?? "" }
+  func rows(in state: TaskState) throws(StoreError) -> [TaskRow] {
+    try rowsOfState.rows(.text(state.rawValue)) { Rows.brief($0, from: 0) }
   }
 
   func nextWake() throws(StoreError) -> Timestamp? {

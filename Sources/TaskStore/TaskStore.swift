@@ -98,7 +98,7 @@ package final class TaskStore: Sendable {
     }
   }
 
-  /// Moves every task that is in `state` to `target`, and gives their ids, oldest first.
+  /// Moves every task that is in `state` to `target`, and gives them, oldest first.
   ///
   /// - Parameters:
   ///   - dueOnly: leave those whose wake-up time has not come.
@@ -106,7 +106,7 @@ package final class TaskStore: Sendable {
   @discardableResult
   package func transitionAll(
     from state: TaskState, to target: TaskState, dueOnly: Bool = false, attempts: Int = 0
-  ) async throws(StoreError) -> [String] {
+  ) async throws(StoreError) -> [TaskRow] {
     let time = now()
     guard states.allows(state, target) else {
       throw StoreError(description: "no transition leads from \(state) to \(target)")
@@ -116,12 +116,21 @@ package final class TaskStore: Sendable {
     }
   }
 
-  /// Removes tasks that ended before `time`.
-  package func removeEnded(before time: Timestamp) async throws(StoreError) -> Int {
+  /// Removes tasks that ended before `time`, and their idempotency keys with them; a few at a time, so that
+  /// others who write are let in between.
+  ///
+  /// - Parameter batch: how many tasks are looked at in one turn.
+  /// - Returns: how many were removed.
+  package func removeEnded(before time: Timestamp, batch: Int = 512) async throws(StoreError) -> Int {
     var removed = 0
     for state in states.final {
-      removed += try await writer.perform { table throws(StoreError) in
-        try table.remove(in: state, before: time)
+      var last: Int64? = 0
+      while let after = last {
+        let step = try await writer.perform { table throws(StoreError) in
+          try table.remove(in: state, before: time, after: after, limit: batch)
+        }
+        removed += step.removed
+        last = step.next
       }
     }
     return removed
@@ -161,9 +170,9 @@ package final class TaskStore: Sendable {
     try await reader.perform { reader throws(StoreError) in try reader.task(id) }
   }
 
-  /// The ids of all tasks in `state`, oldest first.
-  package func ids(in state: TaskState) async throws(StoreError) -> [String] {
-    try await reader.perform { reader throws(StoreError) in try reader.ids(in: state) }
+  /// All tasks in `state`, oldest first.
+  package func rows(in state: TaskState) async throws(StoreError) -> [TaskRow] {
+    try await reader.perform { reader throws(StoreError) in try reader.rows(in: state) }
   }
 
   /// The earliest time at which a waiting task wants to be woken.

@@ -12,6 +12,7 @@ final class TaskTable {
   private let inserts: SQLiteStatement
   private let updates: SQLiteStatement
   private let moves: SQLiteStatement
+  private let spans: SQLiteStatement
   private let removes: SQLiteStatement
   private let byKey: SQLiteStatement
   private let notes: SQLiteStatement
@@ -45,11 +46,19 @@ final class TaskTable {
       """
       UPDATE tasks SET state = ?, updated_at = ?, attempts = attempts + ?, wake_at = NULL
       WHERE state = ? AND (? = 0 OR wake_at IS NULL OR wake_at <= ?)
-      RETURNING seq, id
+      RETURNING seq, id, executor, complexity
+      """)
+    spans = try connection.statement(
+      """
+      SELECT max(seq), min(created_at), count(*) FROM
+        (SELECT seq, created_at FROM tasks WHERE state = ? AND seq > ? ORDER BY seq LIMIT ?)
       """)
     // The newest row stays, or its number would be given again.
     removes = try connection.statement(
-      "DELETE FROM tasks WHERE updated_at < ? AND state = ? AND seq < (SELECT max(seq) FROM tasks)")
+      """
+      DELETE FROM tasks WHERE state = ? AND seq > ? AND seq <= ? AND updated_at < ?
+        AND seq < (SELECT max(seq) FROM tasks)
+      """)
     byKey = try connection.statement("SELECT \(Rows.columns) FROM tasks WHERE idempotency_key = ?")
     notes = try connection.statement(
       "INSERT INTO notes (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
@@ -125,24 +134,34 @@ final class TaskTable {
     return next
   }
 
-  /// Moves every task in `state`, or those that are due, and gives their ids, oldest first.
+  /// Moves every task in `state`, or those that are due, and gives them, oldest first.
   func moveAll(
     from state: TaskState, to target: TaskState, dueOnly: Bool, attempts: Int, at time: Timestamp
-  ) throws(StoreError) -> [String] {
+  ) throws(StoreError) -> [TaskRow] {
     let moved = try moves.rows(
       .text(target.rawValue), .integer(time.milliseconds), SQLValue(attempts), .text(state.rawValue),
       .integer(dueOnly ? 1 : 0), .integer(time.milliseconds)
-    ) { (number: $0.integer(0) ?? 0, id: $0.text(1) ?? "") }
+    ) { (number: $0.integer(0) ?? 0, row: Rows.brief($0, from: 1)) }
     count(moved.count, from: state, to: target)
-    return moved.sorted { $0.number < $1.number }.map(\.id)
+    return moved.sorted { $0.number < $1.number }.map(\.row)
   }
 
-  /// Removes tasks in `state` that were changed last before `time`, and says how many.
-  func remove(in state: TaskState, before time: Timestamp) throws(StoreError) -> Int {
-    try removes.run(.integer(time.milliseconds), .text(state.rawValue))
+  /// Looks at the next `limit` tasks in `state` behind the number `last`, and removes those that were changed
+  /// last before `time`.
+  ///
+  /// - Returns: how many were removed, and the number to go on behind; nil where all that follow are younger.
+  func remove(
+    in state: TaskState, before time: Timestamp, after last: Int64, limit: Int
+  ) throws(StoreError) -> (removed: Int, next: Int64?) {
+    let span = try spans.first(.text(state.rawValue), .integer(last), SQLValue(limit)) { row in
+      (end: row.integer(0), oldest: row.integer(1) ?? .max, count: Int(row.integer(2) ?? 0))
+    }
+    // Numbers grow with the times of creation, and no task changed before it was created.
+    guard let span, let end = span.end, span.oldest < time.milliseconds else { return (0, nil) }
+    try removes.run(.text(state.rawValue), .integer(last), .integer(end), .integer(time.milliseconds))
     let removed = connection.changes
     counts[state, default: 0] -= removed
-    return removed
+    return (removed, span.count < limit ? nil : end)
   }
 
   private func count(_ number: Int, from state: TaskState, to target: TaskState) {

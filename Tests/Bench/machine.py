@@ -81,10 +81,17 @@ class Child:
 
     def resident(self) -> int:
         """Bytes of memory that are there, not only asked for."""
+        return self.memory("VmRSS")
+
+    def peak(self) -> int:
+        """The most that `resident` ever was."""
+        return self.memory("VmHWM")
+
+    def memory(self, name: str) -> int:
         for line in Path(f"/proc/{self.process.pid}/status").read_text().splitlines():
-            if line.startswith("VmRSS:"):
+            if line.startswith(f"{name}:"):
                 return int(line.split()[1]) * 1024
-        raise Failed("no VmRSS in /proc")
+        raise Failed(f"no {name} in /proc")
 
     def descriptors(self) -> int:
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))

@@ -17,6 +17,7 @@ import answers
 import durable
 import endurance
 import peers
+import tasks
 from figures import Line, Part, text
 from machine import CORES, ROOT, WORK, Failed, Programs, progress
 
@@ -25,6 +26,7 @@ PARTS = {
     "loops": answers.loops,
     "store": durable.store,
     "status": answers.status,
+    "tasks": tasks.tasks,
     "idle": endurance.idle,
     "idle-cpu": endurance.idle_cpu,
     "soak": endurance.soak,

@@ -74,7 +74,7 @@ struct StartTests {
       #expect(await arrivals.next() == "/health/readiness")
       await orchestrator.pump()
       #expect(await orchestrator.running.isEmpty)
-      #expect(await orchestrator.queue.ids == [id])
+      #expect(await orchestrator.queue.inOrder.map(\.id) == [id])
       gateway.answer(status: 200, "{}")
       #expect(await arrivals.next() == "/v1/chat/completions")
       gateway.answer(status: 200, Self.completion)

@@ -197,8 +197,9 @@ struct TaskStoreTests {
       _ = try await fixture.store.transition(task.id, to: .waiting, change)
     }
     #expect(try await fixture.store.nextWake() == Timestamp(milliseconds: 1))
-    #expect(try await fixture.store.transitionAll(from: .waiting, to: .idle, dueOnly: true) == [due.id])
-    #expect(try await fixture.store.ids(in: .idle) == [due.id])
+    #expect(
+      try await fixture.store.transitionAll(from: .waiting, to: .idle, dueOnly: true).map(\.id) == [due.id])
+    #expect(try await fixture.store.rows(in: .idle) == [TaskRow(due)])
     #expect(try await fixture.store.nextWake() == far)
   }
 
@@ -230,6 +231,45 @@ struct TaskStoreTests {
     #expect(try await fixture.store.removeEnded(before: Timestamp.now().adding(.seconds(1))) == 1)
     #expect(try await fixture.store.task(ended.id) == nil)
     #expect(fixture.store.counts[.idle] == 1)
+  }
+
+  @Test("many ended tasks are removed a few at a time, with their keys, and those behind younger ones too")
+  func retentionInBatches() async throws {
+    let fixture = try StoreFixture()
+    let store = fixture.store
+    var old: [String] = []
+    for number in 0..<50 {
+      let task = try #require(try await store.create(newTask("t\(number)", key: "k\(number)")).task)
+      try await fixture.bring(task.id, to: [.completed, .failed, .cancelled, .idle][number % 4])
+      // Every fifth has ended just now; the others, so it is told, long ago.
+      if number % 5 != 0 { old.append(task.id) }
+    }
+    _ = try await store.create(newTask("the newest stays"))
+    let past = Timestamp.now().adding(.seconds(-40 * 86_400)).milliseconds
+    for id in old {
+      try await store.writer.perform { table throws(StoreError) in
+        try table.connection.execute(
+          "UPDATE tasks SET created_at = \(past), updated_at = \(past) WHERE id = '\(id)'")
+      }
+    }
+    let before = store.writer.commits.now
+    let limit = Timestamp.now().adding(.seconds(-30 * 86_400))
+    let idle = try Set(await store.rows(in: .idle).map(\.id))
+    let expected = old.filter { !idle.contains($0) }
+    #expect(try await store.removeEnded(before: limit, batch: 3) == expected.count)
+    #expect(store.writer.commits.now > before + 9)
+    for id in expected { #expect(try await store.task(id) == nil) }
+    for id in idle { #expect(try await store.task(id) != nil) }
+    #expect(store.counts == (try fixture.counted()))
+    // A key is free again with its task.
+    guard case .created = try await store.create(newTask("other", key: "k1")) else {
+      Issue.record("the key of a removed task is still taken")
+      return
+    }
+    guard case .conflict = try await store.create(newTask("other", key: "k0")) else {
+      Issue.record("the key of a kept task is free")
+      return
+    }
   }
 }
 

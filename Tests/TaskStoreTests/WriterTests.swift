@@ -126,7 +126,8 @@ struct WriterTests {
     let fixture = try StoreFixture()
     let task = try #require(try await fixture.store.create(newTask(), isSuspended: true).task)
     #expect(try await fixture.store.task(task.id)?.state == .waiting)
-    #expect(try await fixture.store.transitionAll(from: .waiting, to: .idle, dueOnly: true) == [task.id])
+    #expect(
+      try await fixture.store.transitionAll(from: .waiting, to: .idle, dueOnly: true) == [TaskRow(task)])
   }
 
   @Test("a full disk fails everything of the transaction, and leaves nothing of it behind")
