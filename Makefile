@@ -5,6 +5,8 @@ SHELL := /bin/bash
 
 BIN = $(shell swift build --show-bin-path)
 VENV := .venv
+# LiteLLM wants other versions of what it shares with the clients.
+LITELLM_VENV := .venv-litellm
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # Seconds that `make fuzz` spends on all targets together, and a seed to repeat a run.
@@ -15,7 +17,7 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv browser interop bench fuzz \
+.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv venv-litellm browser interop bench fuzz \
   sanitize sanitize-address sanitize-thread lint docs release clean
 
 help: ## show this list
@@ -81,7 +83,12 @@ browser:
 	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || true; \
 	fi
 
-interop: build venv browser ## clients and servers that are not ours, from PyPI
+venv-litellm: venv
+	@[ -x $(LITELLM_VENV)/bin/python ] || python3 -m venv $(LITELLM_VENV) 2>/dev/null || true
+	@$(LITELLM_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements-litellm.txt || \
+	  { rm -rf $(LITELLM_VENV); true; }
+
+interop: build venv venv-litellm browser ## clients and servers that are not ours, from PyPI
 	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
 	  export OMNI_BIN=$(BIN); \
 	  $(VENV)/bin/python -m pytest -q -rs Tests/Interop || { \
@@ -130,4 +137,4 @@ release: deps ## optimised programs in .build/release
 	swift build -c release
 
 clean: ## remove what was built
-	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) .venv27
+	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) $(LITELLM_VENV) .venv27

@@ -85,7 +85,8 @@ let package = Package(
       ],
       in: "Server"),
     program(
-      "mock-litellm", on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics"],
+      "mock-litellm",
+      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "Conformance"],
       in: "MockLiteLLM"),
     program(
       "omni-conformance",
@@ -107,6 +108,7 @@ let package = Package(
     tests("Wire", on: ["Wire"]),
     tests("Transport", on: ["Wire", "Transport"]),
     tests("ProtocolSpec", on: ["JSON", "YAML", "ProtocolSpec"]),
+    tests("Diagnostics", on: ["Diagnostics"]),
     tests("TaskStore", on: ["JSON", "ProtocolSpec", "TaskStore"]),
     tests("MCP", on: ["JSON", "JSONSchema", "ProtocolSpec", "MCP"]),
     tests(
@@ -119,7 +121,9 @@ let package = Package(
       ]),
     tests(
       "MockLiteLLM",
-      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "mock-litellm"]),
+      on: [
+        "JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "Conformance", "mock-litellm",
+      ]),
     tests("Server", on: ["Wire", "ProtocolSpec", "Orchestration", "omni-server"]),
     tests("Fuzz", on: ["omni-fuzz"]),
   ],

@@ -1,3 +1,4 @@
+import Conformance
 import Diagnostics
 import JSON
 import ProtocolSpec
@@ -11,6 +12,10 @@ enum AdminRequest {
   case restartClock
   /// The calls after number `after`, at the latest when `wait` has passed.
   case journal(after: Int, wait: Duration)
+  /// Whether the calls so far are as expected.
+  case verify(CallExpectations)
+  /// What Prometheus reads; on the admin port only, for LiteLLM has a `/metrics` of its own.
+  case metrics
   case refused(Reply)
 
   static let prefix = "/_mock"
@@ -28,13 +33,16 @@ enum AdminRequest {
     case ("GET", "/_mock/clock"): self = .clock
     case ("POST", "/_mock/clock"): self = .restartClock
     case (_, "/_mock/clock"): self = Self.refuse(405, "use GET or POST", allow: "GET, POST")
-    case (_, "/_mock/arm"), (_, "/_mock/reset"): self = Self.refuse(405, "use POST", allow: "POST")
-    case (_, "/_mock/journal"): self = Self.refuse(405, "use GET", allow: "GET")
+    case ("POST", Verification.path): self = Self.verification(request, spec)
+    case ("GET", "/metrics"): self = .metrics
+    case (_, "/_mock/arm"), (_, "/_mock/reset"), (_, Verification.path):
+      self = Self.refuse(405, "use POST", allow: "POST")
+    case (_, "/_mock/journal"), (_, "/metrics"): self = Self.refuse(405, "use GET", allow: "GET")
     default:
       self = Self.refuse(
         404,
         "no such path, there are POST /_mock/arm, POST /_mock/reset, GET /_mock/journal?after=N&wait=2s, "
-          + "GET and POST /_mock/clock")
+          + "GET and POST /_mock/clock, POST /_mock/verify and, on the admin port, GET /metrics")
     }
   }
 
@@ -49,6 +57,14 @@ enum AdminRequest {
       return .arm(try Arming(body, spec: spec))
     } catch {
       return refuse(400, error.description)
+    }
+  }
+
+  private static func verification(_ request: FaceRequest, _ spec: Specification) -> AdminRequest {
+    do throws(SourceError) {
+      return .verify(try Verification.expectations(of: request.body, spec: spec))
+    } catch {
+      return refuse(400, "line \(error.place.line) column \(error.place.column): \(error.message)")
     }
   }
 

@@ -22,6 +22,13 @@ struct AnswerScript: Sendable {
   /// Between the last piece and a reset, so that the piece is read before.
   private static let pause = Duration.milliseconds(50)
 
+  /// An answer as it is told, that ends behind its last piece.
+  init(_ pieces: [(time: Duration, part: Part)], end: End) {
+    self.pieces = pieces
+    self.end = end
+    endTime = pieces.last?.time ?? .zero
+  }
+
   /// - Parameters:
   ///   - action: what spoils the reply; nil for nothing.
   ///   - isLiteLLM: whether errors in a stream have LiteLLM's form.

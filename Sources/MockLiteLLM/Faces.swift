@@ -6,15 +6,29 @@ import Transport
 struct Faces {
   private let settings: FaceSettings
   private var source: ReplySource
+  /// Of the faces that answer from a recording.
+  private var replays: [MockFace: Replay]
 
-  init(_ settings: FaceSettings, now: @escaping @Sendable () -> Int) {
+  init(_ settings: FaceSettings, replays: [MockFace: Replay] = [:], now: @escaping @Sendable () -> Int) {
     self.settings = settings
+    self.replays = replays
     source = ReplySource(ids: SeededGenerator(seed: settings.seed, stream: "ids"), now: now)
+  }
+
+  /// Recordings begin again with their first answers.
+  mutating func reset() {
+    for face in replays.keys { replays[face]?.reset() }
+  }
+
+  /// The recorded answer; nil if there is none, or the face has no recording.
+  mutating func recorded(_ request: FaceRequest, on face: MockFace) -> RecordedCall? {
+    replays[face]?.call(for: request)
   }
 
   /// What `face` answers when nothing is wrong.
   mutating func reply(to request: FaceRequest, on face: MockFace) -> Reply {
-    switch face {
+    if let replay = replays[face] { return recorded(request, on: face)?.reply ?? replay.missing(request) }
+    return switch face {
     case .litellm: LiteLLMFace(settings: settings).reply(to: request, &source)
     case .direct: DirectFace(settings: settings).reply(to: request, &source)
     case .local: LocalFace(settings: settings).reply(to: request, &source)

@@ -14,6 +14,7 @@ final class Mock: @unchecked Sendable {
   /// How fast completions come where no rule says it.
   private let pace: AnswerPace
   private let log: Log
+  private let metrics = MockMetrics()
   private let listeners: [MockFace: Listener]
   private let adminListener: Listener
 
@@ -41,7 +42,9 @@ final class Mock: @unchecked Sendable {
   private static let stopTime = Duration.seconds(2)
 
   /// Binds the ports; nothing is answered before `begin`.
-  init(_ options: Options, scenario: Scenario?, spec: Specification, log: Log) throws(TransportError) {
+  init(
+    _ options: Options, scenario: Scenario?, replays: [MockFace: Replay] = [:], spec: Specification, log: Log
+  ) throws(TransportError) {
     self.spec = spec
     self.log = log
     latency = options.latency
@@ -50,7 +53,7 @@ final class Mock: @unchecked Sendable {
     settings.seed = options.seed ?? scenario?.seed ?? 1
     settings.apiKey = options.apiKey
     if let models = options.models ?? scenario?.models { settings.setModels(models) }
-    faces = Faces(settings, now: { Int(Timestamp.now().milliseconds) })
+    faces = Faces(settings, replays: replays, now: { Int(Timestamp.now().milliseconds) })
     engine = FaultEngine(seed: settings.seed)
     jitter = Self.jitter(settings.seed)
     journal = Journal(redaction: log.currentRedaction)
@@ -64,7 +67,10 @@ final class Mock: @unchecked Sendable {
       .local: try listen(options.localPort),
     ]
     adminListener = try listen(options.adminPort)
-    for (face, rule) in scenario?.arming?.rules ?? [] { engine.arm(rule, on: face) }
+    for (face, rule) in scenario?.arming?.rules ?? [] {
+      engine.arm(rule, on: face)
+      metrics.armed(rule.source, on: face)
+    }
   }
 
   /// Starts to answer.
@@ -120,6 +126,7 @@ final class Mock: @unchecked Sendable {
   private func connected(_ face: MockFace) -> ConnectDecision {
     journal.connected(face)
     guard let end = engine.refusal(on: face, now: now) else { return .serve }
+    metrics.refusedConnection(on: face)
     log.debug("connection refused", ["face": .string(face.rawValue)])
     return end == .close ? .close : .reset
   }
@@ -128,6 +135,7 @@ final class Mock: @unchecked Sendable {
     let request = FaceRequest(exchange.request)
     guard !AdminRequest.owns(request.path) else { return administer(exchange, request) }
     let met = engine.fault(for: request, on: face, now: now)
+    metrics.follow(exchange, request, on: face, rule: met?.rule.source)
     let ticket = journal.add(request, on: face, atMilliseconds: elapsed, fault: met?.rule.source)
     answerWaiters { [journal] in journal.count > $0.after }
     closePorts(of: face)
@@ -161,12 +169,16 @@ final class Mock: @unchecked Sendable {
   /// - Parameter isReleased: a reset ended the wait, and with it the fault.
   private func answer(_ call: Call, isReleased: Bool) {
     let rule = isReleased ? nil : call.rule
+    if rule == nil, let recorded = faces.recorded(call.request, on: call.face) {
+      return replay(recorded, call)
+    }
     var reply =
       if let rule {
         faces.reply(to: call.request, on: call.face, under: rule)
       } else {
         faces.reply(to: call.request, on: call.face)
       }
+    if case .events = reply.content { metrics.streamBegan(call.exchange, on: call.face) }
     // A connection that stays open would pass by a port that refuses.
     if engine.isRefusing(on: call.face, now: now) { reply.set("connection", "close") }
     let status = rule?.action.hidesStatus == true ? nil : reply.status
@@ -197,6 +209,13 @@ final class Mock: @unchecked Sendable {
       uniqueKeysWithValues: MockFace.allCases.map {
         ($0, SeededGenerator(seed: seed, stream: "pace/\($0.rawValue)"))
       })
+  }
+
+  private func replay(_ recorded: RecordedCall, _ call: Call) {
+    if recorded.isStream { metrics.streamBegan(call.exchange, on: call.face) }
+    if let status = recorded.status { journal.setStatus(status, of: call.ticket) }
+    note(call, recorded.status)
+    held.play(recorded.script, on: call.exchange) { call.queue?.leave() }
   }
 
   private func note(_ call: Call, _ status: Int?) {
@@ -236,6 +255,12 @@ final class Mock: @unchecked Sendable {
       restartClock()
       Delivery.send(Reply(200, json: [:]), on: exchange)
     case .clock: Delivery.send(Reply(200, json: ["at_ms": .number(JSONNumber(elapsed))]), on: exchange)
+    case .verify(let expectations):
+      Delivery.send(Verification.reply(expectations, journal: journal.members(after: 0)), on: exchange)
+    case .metrics:
+      let ports = servers.map { ($0.key.rawValue, $0.value.connectionCount) }
+      let open = ports + [("admin", adminServer?.connectionCount ?? 0)]
+      Delivery.send(metrics.reply(open: open, pending: engine.pending), on: exchange)
     case .journal(let after, let wait):
       guard wait > .zero, journal.count <= after, waiters.count < Self.waiterLimit else {
         return Delivery.send(journalReply(after: after), on: exchange)
@@ -258,7 +283,10 @@ final class Mock: @unchecked Sendable {
       let text = "more than \(FaultEngine.limit) rules on \(full.key.rawValue), reset first"
       return (Reply(400, json: ["error": .string(text)]), [])
     }
-    for (face, rule) in arming.rules { engine.arm(rule, on: face, now: now) }
+    for (face, rule) in arming.rules {
+      engine.arm(rule, on: face, now: now)
+      metrics.armed(rule.source, on: face)
+    }
     for face in added.keys { closePorts(of: face) }
     log.info("armed", ["rules": .int(arming.rules.count)])
     let refusing = added.keys.filter { engine.isRefusing(on: $0, now: now) || closings[$0, default: 0] > 0 }
@@ -267,6 +295,7 @@ final class Mock: @unchecked Sendable {
 
   private func reset() {
     engine.reset()
+    faces.reset()
     journal.reset()
     start = .now
     openPorts()

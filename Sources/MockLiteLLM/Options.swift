@@ -7,6 +7,8 @@ enum Command: Sendable {
   case help
   case version
   case run(Options)
+  case record(RecordOptions)
+  case recordHelp
 }
 
 struct UsageError: Error, CustomStringConvertible {
@@ -21,6 +23,8 @@ struct Options: Sendable, Equatable {
   var adminPort: UInt16 = 4003
   var scenario: String?
   var spec: String?
+  /// Recordings by the face that answers from them.
+  var replays: [MockFace: String] = [:]
   var seed: UInt64?
   var apiKey: String?
   var models: [String]?
@@ -35,6 +39,7 @@ struct Options: Sendable, Equatable {
     mock-litellm plays LiteLLM, a direct model API and a local model, and fails as it is told.
 
     Usage: mock-litellm [options]
+           mock-litellm record --upstream URL --output FILE, see mock-litellm record --help
 
       --host ADDRESS       where to listen (127.0.0.1)
       --port N             LiteLLM (4000); 0 takes any free port, also below
@@ -46,6 +51,7 @@ struct Options: Sendable, Equatable {
       --models A,B         the models it knows
                            (claude-3-5-haiku,claude-3-5-sonnet,gpt-4o-mini; local also qwen:7b-instruct)
       --api-key KEY        the only key LiteLLM accepts (any key, but one must be sent)
+      --replay FILE        LiteLLM gives the answers of a recording; direct=FILE, local=FILE for the others
       --latency TIME       waited before every answer, such as 20ms (0ms)
       --first-token TIME   before the first token of a completion (0ms)
       --tokens-per-second N
@@ -100,28 +106,42 @@ struct Options: Sendable, Equatable {
 extension Command {
   private static let names = [
     "--host", "--port", "--direct-port", "--local-port", "--admin-port", "--scenario", "--seed", "--models",
-    "--api-key", "--latency", "--first-token", "--tokens-per-second", "--jitter", "--spec", "--log-level",
-    "--help", "--version",
+    "--api-key", "--latency", "--first-token", "--tokens-per-second", "--jitter", "--spec", "--replay",
+    "--log-level", "--help", "--version",
   ]
 
   /// - Parameter arguments: without the name of the program.
   static func parse(_ arguments: [String]) throws(UsageError) -> Command {
+    if arguments.first == "record" {
+      return try RecordOptions.parse(arguments.dropFirst()).map(Command.record) ?? .recordHelp
+    }
     var options = Options()
     var rest = arguments[...]
-    while let argument = rest.popFirst() {
-      let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
-        String.init)
-      let name = parts[0]
-      guard name.hasPrefix("-") else { throw UsageError(description: "unexpected argument \(argument)") }
-      if ["--help", "-h"].contains(argument) { return .help }
-      if argument == "--version" { return .version }
-      guard names.contains(name) else { throw UsageError(description: unknown("option", name, known: names)) }
-      guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
-        throw UsageError(description: "\(name) needs a value")
+    while let (name, value) = try next(&rest, known: names) {
+      switch name {
+      case "--help": return .help
+      case "--version": return .version
+      default: try options.set(name, value)
       }
-      try options.set(name, value)
     }
     return .run(options)
+  }
+
+  /// Takes an option with its value from the front, in either form; flags have none.
+  static func next(
+    _ rest: inout ArraySlice<String>, known: [String]
+  ) throws(UsageError) -> (name: String, value: String)? {
+    guard let argument = rest.popFirst() else { return nil }
+    let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+      String.init)
+    let name = parts[0] == "-h" ? "--help" : parts[0]
+    guard name.hasPrefix("-") else { throw UsageError(description: "unexpected argument \(argument)") }
+    guard known.contains(name) else { throw UsageError(description: unknown("option", name, known: known)) }
+    if ["--help", "--version"].contains(name), parts.count == 1 { return (name, "") }
+    guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+      throw UsageError(description: "\(name) needs a value")
+    }
+    return (name, value)
   }
 }
 
@@ -135,6 +155,10 @@ extension Options {
     case "--admin-port": adminPort = try Self.port(name, value)
     case "--scenario": scenario = value
     case "--spec": spec = value
+    case "--replay":
+      let parts = value.split(separator: "=", maxSplits: 1).map(String.init)
+      let face = parts.count == 2 ? MockFace(rawValue: parts[0]) : nil
+      replays[face ?? .litellm] = face == nil ? value : parts[1]
     case "--api-key": apiKey = value
     case "--first-token":
       guard let time = parseDuration(value) else { throw Self.wrong(name, "a time such as 200ms", value) }

@@ -15,7 +15,17 @@ package final class HTTPExchange: @unchecked Sendable {
   package let loop: EventLoop
 
   private enum State { case waiting, chunked, plain, raw, done }
-  private var state = State.waiting
+  private var state = State.waiting {
+    didSet {
+      guard state == .done, oldValue != .done else { return }
+      let handlers = endHandlers
+      endHandlers = []
+      for handler in handlers { handler(status) }
+    }
+  }
+  /// Of the answer that was begun.
+  private var status: Int?
+  private var endHandlers: [@Sendable (Int?) -> Void] = []
   private var connection: HTTPConnection?
   private var leftHandlers: [@Sendable () -> Void] = []
   private var hasLeft = false
@@ -87,6 +97,16 @@ package final class HTTPExchange: @unchecked Sendable {
     }
   }
 
+  /// Calls `handler` on the loop with the status of the answer when nothing more of it will be sent: it
+  /// is complete, or the connection was closed, reset or upgraded. Nil: no answer was begun. At once if
+  /// that is so already.
+  package func onEnd(_ handler: @escaping @Sendable (_ status: Int?) -> Void) {
+    hop {
+      if $0.state == .done { return handler($0.status) }
+      $0.endHandlers.append(handler)
+    }
+  }
+
   /// Whether this request asks to become a WebSocket, rightly or wrongly.
   package var isWebSocketUpgrade: Bool { WebSocketHandshake.isUpgrade(request.head) }
 
@@ -129,6 +149,7 @@ package final class HTTPExchange: @unchecked Sendable {
 
   private func respondHere(_ status: Int, _ headers: HTTPHeaders, _ body: [UInt8]) {
     guard state == .waiting, let connection else { return }
+    self.status = status
     let keepsAlive = keepsAlive(headers)
     connection.channel.withOutput { output in
       appendHead(status, headers, keepsAlive: keepsAlive, to: &output)
@@ -147,6 +168,7 @@ package final class HTTPExchange: @unchecked Sendable {
 
   private func beginHere(_ status: Int, _ headers: HTTPHeaders) {
     guard state == .waiting, let connection else { return }
+    self.status = status
     let isChunked =
       headers["Content-Length"] == nil && request.head.minorVersion >= 1 && !HTTPStatus.hasNoBody(status)
     state = isChunked ? .chunked : .plain

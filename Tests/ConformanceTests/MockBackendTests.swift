@@ -58,6 +58,12 @@ struct MockBackendTests {
       name: "another count", observe: "{litellm: {path: /v1/chat/completions, count: 3}}",
       differences: ["litellm//v1/chat/completions/count: 3 | litellm//v1/chat/completions/count: 2"]),
     Example(name: "a count as a matcher", observe: "{litellm: {path: '/v1/*', count: {$between: [1, 5]}}}"),
+    Example(
+      name: "a count between bounds",
+      observe: "{litellm: {path: '/v1/*', count: {atLeast: 1, atMost: 2}}, direct: {count: {atLeast: 1}}}"),
+    Example(
+      name: "a count past its bound", observe: "{litellm: {path: '/v1/*', count: {atMost: 1}}}",
+      differences: ["litellm//v1/*/count: {atMost: 1} | litellm//v1/*/count: 2"]),
     Example(name: "at least one by default", observe: "{direct: {path: /}}"),
     Example(
       name: "none where one is expected", observe: "{local: {path: /v1/chat/completions}}",

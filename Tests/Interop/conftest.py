@@ -133,9 +133,10 @@ class Server(Child):
 
 
 class Mock(Child):
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *arguments: str) -> None:
         ports = [f"--{name}port" for name in ("", "direct-", "local-", "admin-")]
-        super().__init__([program("mock-litellm"), *[word for name in ports for word in (name, "0")]], folder)
+        words = [word for name in ports for word in (name, "0")]
+        super().__init__([program("mock-litellm"), *words, *arguments], folder)
         addresses = json.loads(self.first_line())
         self.litellm, self.direct = addresses["litellm"], addresses["direct"]
         self.local, self.admin = addresses["local"], addresses["admin"]

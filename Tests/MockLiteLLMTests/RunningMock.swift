@@ -18,14 +18,15 @@ struct RunningMock {
 
   /// Runs `body` against a mock and stops it.
   static func run(
-    _ options: Options = Options(), scenario: String? = nil, log: Log = Log(sink: MemorySink()),
+    _ options: Options = Options(), scenario: String? = nil, replays: [MockFace: Replay] = [:],
+    log: Log = Log(sink: MemorySink()),
     _ body: (RunningMock) async throws -> Void
   ) async throws {
     var options = options
     (options.port, options.directPort, options.localPort, options.adminPort) = (0, 0, 0, 0)
     let spec = try specification.get()
     let parsed = try scenario.map { try Scenario(YAMLParser.parse($0, file: "s.yaml"), spec: spec) }
-    let mock = try Mock(options, scenario: parsed, spec: spec, log: log)
+    let mock = try Mock(options, scenario: parsed, replays: replays, spec: spec, log: log)
     mock.begin()
     do {
       try await body(RunningMock(mock: mock, ports: mock.addresses(host: "127.0.0.1")))

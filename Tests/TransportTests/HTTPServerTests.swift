@@ -216,6 +216,37 @@ struct HTTPServerTests {
     }
   }
 
+  @Test("the end of an answer is told once with its status, however it ends")
+  func ends() async throws {
+    let ended = Mailbox<String>()
+    try await withLoop { loop in
+      try await withServer(
+        loop,
+        handler: { exchange in
+          let target = exchange.request.head.target
+          let tell: @Sendable (Int?) -> Void = { ended.post("\(target) \($0.map(String.init) ?? "none")") }
+          exchange.onEnd(tell)
+          switch target {
+          case "/whole": exchange.respond(status: 201, text: "x")
+          case "/reset": exchange.reset()
+          default:
+            exchange.begin(status: 200)
+            exchange.write([1])
+            if target == "/cut" { exchange.close() } else { exchange.finish() }
+          }
+          exchange.onEnd(tell)
+        }
+      ) { server in
+        for (target, status) in [("whole", "201"), ("stream", "200"), ("cut", "200"), ("reset", "none")] {
+          let raw = try await RawClient.connect(server.port, on: loop)
+          raw.send("GET /\(target) HTTP/1.1\r\nHost: a\r\n\r\n")
+          for _ in 0..<2 { #expect(try await ended.next() == "/\(target) \(status)") }
+          raw.reset()
+        }
+      }
+    }
+  }
+
   @Test("raw bytes, early close and reset for faults")
   func faults() async throws {
     let raw = try await answer(to: "GET / HTTP/1.1\r\nHost: a\r\n\r\n") { exchange in

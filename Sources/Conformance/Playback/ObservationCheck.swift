@@ -14,6 +14,12 @@ extension Observation {
       } + spacingDifferences(matching, place)
   }
 
+  /// Whether one call is what this is about, whatever is said of their number.
+  func isMet(by call: Journal.Call, face: MockFace, _ bindings: inout Bindings) -> Bool {
+    call.face == face.rawValue && path.matches(method: call.method, path: call.path)
+      && callDifferences(call, JSONPointer(), &bindings).isEmpty
+  }
+
   private func countDifferences(_ count: Int, _ place: JSONPointer, _ bindings: inout Bindings)
     -> [Difference]
   {

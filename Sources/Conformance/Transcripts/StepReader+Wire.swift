@@ -230,7 +230,7 @@ extension StepReader {
     return faces
   }
 
-  private mutating func observation(_ node: YAMLNode) throws(SourceError) -> Observation {
+  mutating func observation(_ node: YAMLNode) throws(SourceError) -> Observation {
     try node.checkKeys(["path", "method", "count", "body", "header", "spacing"])
     let path = try node["path"]?.string() ?? "*"
     let method = try node["method"]?.string()
@@ -240,9 +240,22 @@ extension StepReader {
     try node["spacing"]?.checkKeys(["atLeast"])
     return Observation(
       place: node.place, path: pattern,
-      count: try node["count"].map { node throws(SourceError) in try matchers.matcher(node) },
+      count: try node["count"].map { node throws(SourceError) in try callCount(node) },
       body: try node["body"].map { node throws(SourceError) in try matchers.matcher(node) },
       headers: try expectedHeaders(node["header"]),
       spacing: try node["spacing"]?.required("atLeast").duration())
+  }
+
+  /// A number, a matcher, or `{atLeast: 1, atMost: 3}`.
+  private mutating func callCount(_ node: YAMLNode) throws(SourceError) -> Matcher {
+    let bounds = ["atLeast", "atMost"]
+    guard bounds.contains(where: { node[$0] != nil }) else { return try matchers.matcher(node) }
+    try node.checkKeys(bounds)
+    let least = try node["atLeast"]?.int() ?? 0
+    let most = try node["atMost"]?.int() ?? Int.max
+    guard least <= most else { throw node.error("atLeast \(least) is more than atMost \(most)") }
+    return Matcher(
+      place: node.place, source: node.json,
+      rule: .all([.between(JSONNumber(least), JSONNumber(most))], capture: nil))
   }
 }
