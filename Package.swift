@@ -70,7 +70,7 @@ let package = Package(
     module("MCP", on: ["JSON", "ProtocolSpec"]),
     module(
       "Orchestration",
-      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore"],
+      on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore", "MCP"],
       settings: fast),
     module(
       "Conformance", on: ["JSON", "YAML", "JSONSchema", "Wire", "Transport", "ProtocolSpec", "MCP"],
@@ -113,7 +113,10 @@ let package = Package(
     tests("MCP", on: ["JSON", "JSONSchema", "ProtocolSpec", "MCP"]),
     tests(
       "Orchestration",
-      on: ["JSON", "YAML", "Wire", "ProtocolSpec", "Diagnostics", "TaskStore", "Transport", "Orchestration"]),
+      on: [
+        "JSON", "YAML", "Wire", "ProtocolSpec", "Diagnostics", "TaskStore", "Transport", "MCP",
+        "Orchestration",
+      ]),
     tests(
       "Conformance",
       on: [

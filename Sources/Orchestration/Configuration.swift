@@ -51,7 +51,10 @@ package struct Configuration: Sendable {
       let path = path + [entry.key]
       if let key = keys.first(where: { $0.matches(path) }) {
         guard !entry.value.json.isNull else { continue }
-        let text = try Self.text(of: entry.value, environment: environment)
+        let text =
+          key.kind == .words
+          ? try Self.words(of: entry.value, environment: environment)
+          : try Self.text(of: entry.value, environment: environment)
         if let problem = key.problem(with: text) { throw entry.value.error(problem) }
         values[key.isPattern ? path.joined(separator: ".") : key.key] = text
       } else if keys.contains(where: { $0.isBelow(path) }) {
@@ -72,6 +75,14 @@ package struct Configuration: Sendable {
     }
     guard node.entries == nil else { throw node.error("a single value is expected, not a mapping") }
     return try substituted(node.json.string ?? node.json.description, node, environment)
+  }
+
+  /// A list of words as JSON, so that none is cut where it has a comma; a single text as it is.
+  private static func words(of node: YAMLNode, environment: [String: String]) throws(SourceError) -> String {
+    guard let elements = node.elements else { return try text(of: node, environment: environment) }
+    var words: [JSONValue] = []
+    for element in elements { words.append(.string(try text(of: element, environment: environment))) }
+    return JSONWriter.text(.array(words))
   }
 
   private static func substituted(
@@ -159,7 +170,8 @@ extension ConfigurationKey {
     case .secret:
       let isClean = text.unicodeScalars.allSatisfy { $0.value > 0x20 && $0.value < 0x7F }
       return isClean ? nil : "\(key) must be printable ASCII without spaces"
-    case .list: return nil
+    case .link: return ExecutorSettings.Place.problem(key: key, url: text)
+    case .list, .words: return nil
     }
   }
 

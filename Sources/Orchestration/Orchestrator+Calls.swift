@@ -91,7 +91,7 @@ extension Orchestrator {
 
   /// A cancelled dispatch: by the drain, because the cloud was lost, even if it is back already, or
   /// by a client, whose row the store does not suspend.
-  private func abandoned() -> DispatchOutcome {
+  func abandoned() -> DispatchOutcome {
     isDraining ? .abandoned : .suspended(message: monitorMessage, wakeAt: nil)
   }
 

@@ -81,6 +81,7 @@ extension Orchestrator {
       "system state",
       JSONObject([("system_state", .string(state.rawValue)), ("since", .string(monitor.since.text))]))
     await rememberState()
+    if state == .degraded { await queueRepair() }
     switch state {
     case .brainstem: await enterBrainstem()
     case .normal, .degraded:

@@ -37,8 +37,9 @@ extension Orchestrator {
       reply(.failure(spec.errors.fault(.shuttingDown)))
       return nil
     }
-    let isSuspended = upstream(in: shownMonitor.state) == nil
-    store.create(newTask(params), isSuspended: isSuspended) { result in self.tell(result, reply) }
+    let new = newTask(params)
+    store.create(new, isSuspended: !canRun(new, in: shownMonitor.state)) { result in self.tell(result, reply)
+    }
     return nil
   }
 
@@ -72,7 +73,7 @@ extension Orchestrator {
   private func createAndWait(_ params: JSONObject, _ client: Int) async throws(ProtocolFault) -> JSONValue {
     if isDraining { throw spec.errors.fault(.shuttingDown) }
     let new = newTask(params)
-    let isSuspended = currentUpstream == nil
+    let isSuspended = !canRun(new, in: monitor.state)
     let outcome = try await stored { () throws(StoreError) in
       try await self.store.create(new, isSuspended: isSuspended)
     }
@@ -106,15 +107,18 @@ extension Orchestrator {
   }
 
   private nonisolated func newTask(_ params: JSONObject) -> NewTask {
-    let description = params["description"]?.string ?? ""
-    let type = params["type"]?.string ?? ""
+    newTask(params["description"]?.string ?? "", type: params["type"]?.string ?? "", params)
+  }
+
+  /// - Parameter params: the other members of a request.
+  nonisolated func newTask(_ description: String, type: String, _ params: JSONObject) -> NewTask {
     let history = params["history"]
     let complexity = spec.routing.complexity(
       of: description, historyCount: history?.array?.count ?? 0)
     return NewTask(
       description: description, type: type,
       idempotencyKey: params["idempotency_key"]?.string, history: history,
-      executor: spec.routing.fallbackExecutor,
+      executor: executor(for: type, description)?.name ?? spec.routing.fallbackExecutor,
       model: settings.gatewayModel(complexity: complexity), complexity: complexity)
   }
 
@@ -189,6 +193,7 @@ extension Orchestrator {
   /// What a task waits for: its stored time, or the end of the outage.
   private nonisolated func suspensionMessage(of task: StoredTask) -> String {
     guard let wakeAt = task.wakeAt else { return monitorMessage }
+    if let executor = executors[task.executor] { return unavailable(executor) }
     return rateLimitMessage(.milliseconds(max(wakeAt.milliseconds - now().milliseconds, 0)))
   }
 

@@ -44,16 +44,18 @@ extension Orchestrator {
     let tasks = TaskState.allCases.map { ($0.rawValue, JSONValue.int(counts[$0] ?? 0)) }
     let seconds = uptime / .milliseconds(1) / 1000
     let monitor = shownMonitor
-    return [
-      "system_state": .string(monitor.state.rawValue),
-      "since": .string(monitor.since.text),
-      "litellm": health(monitor.litellm),
-      "cloud": health(monitor.cloud),
-      "tasks": .object(JSONObject(tasks)),
-      "uptime_s": .number(JSONNumber((seconds * 1000).rounded() / 1000)),
-      "version": .string(version),
-      "spec_revision": .string(spec.overview.revision),
-    ]
+    var members = JSONObject([
+      ("system_state", .string(monitor.state.rawValue)),
+      ("since", .string(monitor.since.text)),
+      ("litellm", health(monitor.litellm)),
+      ("cloud", health(monitor.cloud)),
+      ("tasks", .object(JSONObject(tasks))),
+      ("uptime_s", .number(JSONNumber((seconds * 1000).rounded() / 1000))),
+      ("version", .string(version)),
+      ("spec_revision", .string(spec.overview.revision)),
+    ])
+    members["executors"] = executors.json
+    return .object(members)
   }
 
   private nonisolated func health(_ health: SystemMonitor.Health) -> JSONValue {

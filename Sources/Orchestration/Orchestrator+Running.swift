@@ -12,6 +12,8 @@ extension Orchestrator {
     /// The system changed its state; another upstream may do it.
     case elsewhere(CallFailure)
     case suspended(message: String, wakeAt: Timestamp?)
+    /// Suspended until the executor is back; `counts` says whether this was an attempt.
+    case waits(for: Executor, CallFailure, counts: Bool)
     /// Left for the next start of the server.
     case abandoned
   }
@@ -19,7 +21,7 @@ extension Orchestrator {
   /// Starts as many queued tasks as may run; all of them wait where nothing could do them.
   func pump() async {
     guard !isDraining else { return }
-    guard currentUpstream != nil else { return await suspendQueue() }
+    guard dispatches else { return await suspendQueue() }
     guard !awaitsProbe else { return }
     while stalled.isEmpty, let task = queue.popFirst(where: { places.isFree(lane(now: $0)) }) {
       let id = task.id
@@ -39,10 +41,10 @@ extension Orchestrator {
   }
 
   /// The lane of a task in normal times.
+  ///
+  /// - Parameter executor: as its row has it; one that is not configured is a model.
   nonisolated func lane(executor: String, complexity: Int) -> Lane {
-    let models = [spec.overview.gatewayExecutor, spec.overview.directExecutor, spec.routing.fallbackExecutor]
-    return models.contains(executor)
-      ? .model(settings.gatewayModel(complexity: complexity)) : .executor(executor)
+    executors[executor] == nil ? .model(settings.gatewayModel(complexity: complexity)) : .executor(executor)
   }
 
   /// A task from disk; all of them are those of one client.
@@ -145,27 +147,43 @@ extension Orchestrator {
   }
 
   private func dispatch(_ id: String) async throws(StoreError) {
-    guard let upstream = currentUpstream else {
+    guard dispatches else {
       try await suspend(id, message: monitorMessage, wakeAt: nil)
       return
     }
+    let upstream = currentUpstream
     let known = progress[id]
-    let started = try await store.move(id) { self.start(of: $0, at: upstream, known) }
+    let executor = places.lane(of: id).flatMap { lane -> Executor? in
+      if case .executor(let name) = lane { executors[name] } else { nil }
+    }
+    let started = try await store.move(id) { self.start(of: $0, with: executor, or: upstream, known) }
     guard case .done(let task) = started else { return }
-    guard task.state == .executing else { return finish(id, .task(task)) }
-    let outcome = await call(task, upstream)
-    try await settle(task, outcome)
+    switch task.state {
+    case .executing:
+      if let executor {
+        try await settle(task, await call(task, executor))
+      } else if let upstream {
+        try await settle(task, await call(task, upstream))
+      }
+    case .waiting: await suspended(id, message: monitorMessage)
+    default: finish(id, .task(task))
+    }
   }
 
-  /// From the queue to an upstream, or to the end of a task whose attempts are used up.
+  /// From the queue to an executor or an upstream, or to the end of a task whose attempts are used up.
   private nonisolated func start(
-    of task: StoredTask, at upstream: SystemMonitor.Upstream, _ progress: Progress?
+    of task: StoredTask, with executor: Executor?, or upstream: SystemMonitor.Upstream?, _ progress: Progress?
   ) -> TaskMove {
     guard task.attempts < spec.failures.policy.maxAttempts else {
       let failure = CallFailure(name: .attemptsExhausted, detail: "\(task.attempts) attempts")
       return TaskMove(along: [.dispatching, .failed], change(for: failure, progress))
     }
     var change = TaskChange()
+    if let executor {
+      change.executor = executor.name
+      return TaskMove(along: [.dispatching, .executing], change)
+    }
+    guard let upstream else { return TaskMove(along: [.dispatching, .waiting], change) }
     if upstream == .cloud {
       change.executor = spec.overview.directExecutor
       change.model = settings.directModel
@@ -199,11 +217,13 @@ extension Orchestrator {
       change.attempts = 1
       if case .done = try await store.transition(task.id, to: .idle, change) { again.insert(task.id) }
     case .suspended(let message, let wakeAt): try await suspend(task.id, message: message, wakeAt: wakeAt)
+    case .waits(let executor, let failure, let counts):
+      try await wait(task, for: executor, failure, counts: counts)
     case .abandoned: break
     }
   }
 
-  private func fail(_ id: String, _ failure: CallFailure) async throws(StoreError) {
+  func fail(_ id: String, _ failure: CallFailure) async throws(StoreError) {
     var change = change(for: failure, progress[id])
     change.attempts = 1
     if case .done(let task) = try await store.transition(id, to: .failed, change) {
@@ -215,7 +235,7 @@ extension Orchestrator {
     var info = JSONObject([("class", .string(failure.name.rawValue))])
     info["status"] = failure.status.map(JSONValue.int)
     if let progress {
-      info["upstream"] = .string(progress.last?.rawValue ?? "")
+      info["upstream"] = .string(progress.last ?? "")
       info["tried"] = .int(progress.tries)
     }
     var change = TaskChange()
@@ -229,19 +249,25 @@ extension Orchestrator {
     var change = TaskChange()
     change.wakeAt = wakeAt
     guard case .done = try await store.transition(id, to: .waiting, change) else { return }
-    finish(id, .suspended(id: id, message: message))
     if let wakeAt {
+      finish(id, .suspended(id: id, message: message))
       // Most often there is a wake-up before, which sees to the next.
       if wakesAt.map({ $0 > wakeAt }) ?? true { await scheduleWakeUp() }
-    } else if currentUpstream != nil {
-      // What it was to wait for came back while the row was written, and woke those before it.
-      await wakeWaiting()
+    } else {
+      await suspended(id, message: message)
     }
   }
 
   /// The model that was asked instead of the one the dispatch began with.
   private nonisolated func modelInstead(_ progress: Progress?) -> String? {
-    progress?.last == .litellm ? progress?.model : nil
+    progress?.last == SystemMonitor.Upstream.litellm.rawValue ? progress?.model : nil
+  }
+
+  /// What follows once a task waits for the end of an outage.
+  private func suspended(_ id: String, message: String) async {
+    finish(id, .suspended(id: id, message: message))
+    // What it was to wait for came back while the row was written, and woke those before it.
+    if currentUpstream != nil { await wakeWaiting() }
   }
 
   /// What an upstream said, without keys and not longer than people read.

@@ -23,14 +23,21 @@ package actor Orchestrator {
   /// What is remembered of a task between two dispatches.
   struct Progress: Sendable {
     private(set) var triesByUpstream: [SystemMonitor.Upstream: Int] = [:]
-    private(set) var last: SystemMonitor.Upstream?
+    private(set) var triesOfExecutors = 0
+    /// The upstream or executor that was tried last.
+    private(set) var last: String?
     /// The model that LiteLLM is asked for from now on, where it is not the one of routing any more.
     var model: String?
-    var tries: Int { triesByUpstream.values.reduce(0, +) }
+    var tries: Int { triesByUpstream.values.reduce(triesOfExecutors, +) }
 
     mutating func note(_ upstream: SystemMonitor.Upstream) {
       triesByUpstream[upstream, default: 0] += 1
-      last = upstream
+      last = upstream.rawValue
+    }
+
+    mutating func note(executor: String) {
+      triesOfExecutors += 1
+      last = executor
     }
   }
 
@@ -40,6 +47,7 @@ package actor Orchestrator {
   nonisolated let log: Log
   nonisolated let version: String
   nonisolated let upstreams: Upstreams
+  nonisolated let executors: Executors
   nonisolated let readers: LoopReaders
   nonisolated let desk: CreationDesk
   nonisolated let clock: any Clock<Duration>
@@ -56,6 +64,8 @@ package actor Orchestrator {
   var places: Places
   /// Those of `running` that are queued again as soon as they have left it.
   var again: Set<String> = []
+  /// Ids of suspended tasks whose executor was not there, by its name.
+  var waitingForExecutor: [String: Set<String>] = [:]
   /// Tasks whose rows could not be written; nothing is started until they can be.
   var stalled: [String] = []
   var progress: [String: Progress] = [:]
@@ -85,7 +95,7 @@ package actor Orchestrator {
   ///   - now: the time of day, which goes with `clock`.
   package init(
     spec: Specification, settings: Settings, store: TaskStore, readers: LoopReaders, desk: CreationDesk,
-    upstreams: Upstreams, log: Log, version: String, seed: UInt64,
+    upstreams: Upstreams, executors: Executors = Executors(), log: Log, version: String, seed: UInt64,
     clock: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp = Timestamp.now
   ) {
     self.spec = spec
@@ -94,13 +104,14 @@ package actor Orchestrator {
     self.readers = readers
     self.desk = desk
     self.upstreams = upstreams
+    self.executors = executors
     self.log = log
     self.version = version
     self.clock = clock
     self.now = now
     places = Places(
-      most: settings.maxRunning, mostInLane: settings.maxRunningPerModel,
-      slowStart: spec.failures.policy.slowStart)
+      most: settings.maxRunning, mostOfModel: settings.maxRunningPerModel,
+      mostOfExecutor: executors.places, slowStart: spec.failures.policy.slowStart)
     let monitor = SystemMonitor(spec: spec, settings: settings, since: now())
     self.monitor = monitor
     // Nothing stored means the same as this, so that a start without faults writes nothing.
@@ -139,6 +150,7 @@ package actor Orchestrator {
       Task { await self.removeOldTasks() },
       Task { for await created in self.desk.news { await self.take(created) } },
     ]
+    await executors.start { name in Task { await self.executorIsBack(name) } }
     await scheduleWakeUp()
     await pump()
   }
@@ -170,6 +182,7 @@ package actor Orchestrator {
       // What still runs stays `executing` on disk; the next start takes it up again.
       self.stopRunning()
     }
+    await executors.stop()
   }
 
   private func idle() async {

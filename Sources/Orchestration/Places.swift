@@ -2,7 +2,8 @@
 /// that it bears them.
 struct Places: Sendable {
   private let most: Int
-  private let mostInLane: Int
+  private let mostOfModel: Int
+  private let mostOfExecutor: [String: Int]
   private let slowStart: Int
   /// As many as may run now; `most` but for the time after an outage.
   private(set) var window: Int
@@ -11,19 +12,37 @@ struct Places: Sendable {
 
   /// - Parameters:
   ///   - most: tasks that may run in all.
-  ///   - mostInLane: tasks that one model or executor may do.
+  ///   - mostOfModel: tasks that one model may do.
+  ///   - mostOfExecutor: tasks that an executor may do, by its name.
   ///   - slowStart: tasks that may run at first after an outage.
-  init(most: Int, mostInLane: Int, slowStart: Int) {
+  init(most: Int, mostOfModel: Int, mostOfExecutor: [String: Int] = [:], slowStart: Int) {
     self.most = most
-    self.mostInLane = min(mostInLane, most)
+    self.mostOfModel = mostOfModel
+    self.mostOfExecutor = mostOfExecutor
     self.slowStart = min(slowStart, most)
     window = most
   }
 
   func isFree(_ lane: Lane) -> Bool {
     // Even in a small window one slow lane leaves place for the others.
-    let bound = window < most ? min(mostInLane, (window + 1) / 2) : mostInLane
+    let bound = window < most ? min(bound(of: lane), (window + 1) / 2) : bound(of: lane)
     return holders.count < window && taken[lane, default: 0] < bound
+  }
+
+  private func bound(of lane: Lane) -> Int {
+    switch lane {
+    case .model: mostOfModel
+    case .executor(let name): mostOfExecutor[name] ?? 0
+    }
+  }
+
+  /// The lane in which the task has its place.
+  func lane(of id: String) -> Lane? { holders[id]?.lane }
+
+  /// The next time the task is queued it is in `lane`.
+  mutating func redirect(_ id: String, to lane: Lane) {
+    guard let holder = holders[id] else { return }
+    holders[id]?.task = QueuedTask(id: id, lane: lane, client: holder.task.client)
   }
 
   /// - Parameter lane: where the task goes now, which may not be the one it is queued in.

@@ -43,8 +43,10 @@ package struct Settings: Sendable {
   package let streamsCalls: Bool
   /// Makes the pauses between tries the same in every run; nil for pauses of chance.
   package let seed: UInt64?
-  /// Names of the executors that are configured.
-  package let executors: [String]
+  /// The executors that can be used, by name.
+  package let executors: [ExecutorSettings]
+  /// Names of those that are enabled, but do not say what to start.
+  package let unusableExecutors: [String]
 
   /// Every key has been checked; what has no default may be nil, anything else has a value.
   package init(_ configuration: Configuration) {
@@ -102,7 +104,12 @@ package struct Settings: Sendable {
     callTimeout = duration("calls.call_timeout")
     streamsCalls = text("calls.stream") == "true"
     seed = configuration["calls.seed"].flatMap { UInt64($0) }
-    executors = configuration.names(under: "mcp_servers")
+    let names = configuration.names(under: "mcp_servers")
+    let executors = names.compactMap { ExecutorSettings($0, in: configuration) }
+    self.executors = executors
+    unusableExecutors = names.filter { name in
+      configuration["mcp_servers.\(name).enabled"] != "false" && !executors.contains { $0.name == name }
+    }
   }
 
   /// The model that LiteLLM is asked for.
@@ -111,5 +118,7 @@ package struct Settings: Sendable {
   }
 
   /// What must never be written down.
-  package var secrets: [String] { [token, litellmKey, backupKey].compactMap(\.self) }
+  package var secrets: [String] {
+    ([token, litellmKey, backupKey] + executors.map(\.token)).compactMap(\.self)
+  }
 }

@@ -5,6 +5,10 @@ internal import YAML
 package struct ConfigurationKey: Sendable {
   package enum Kind: String, Sendable, CaseIterable {
     case string, int, bool, duration, url, path, list, secret
+    /// The place of an executor.
+    case link
+    /// The arguments of a program.
+    case words
   }
 
   /// `section.key`; a `*` stands for any name.

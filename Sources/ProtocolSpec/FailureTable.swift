@@ -15,6 +15,8 @@ package enum FailureClass: String, Sendable, CaseIterable {
   case streamTruncated = "stream_truncated"
   case invalidOutput = "invalid_output"
   case timeout
+  case executorFailed = "executor_failed"
+  case executorUnavailable = "executor_unavailable"
   case attemptsExhausted = "attempts_exhausted"
 }
 
@@ -68,6 +70,7 @@ package struct FailureTable: Sendable {
     package let cloudUnavailable: String
     package let litellmUnavailable: String
     package let rateLimited: String
+    package let executorUnavailable: String
   }
 
   package let policy: Policy
@@ -97,11 +100,14 @@ package struct FailureTable: Sendable {
     self.order = order
     taskErrorTemplate = try node.required("task_error").string()
     let messages = try node.required("messages")
-    try messages.checkKeys(["cloud_unavailable", "litellm_unavailable", "rate_limited"])
+    try messages.checkKeys([
+      "cloud_unavailable", "litellm_unavailable", "rate_limited", "executor_unavailable",
+    ])
     self.messages = Messages(
       cloudUnavailable: try messages.required("cloud_unavailable").string(),
       litellmUnavailable: try messages.required("litellm_unavailable").string(),
-      rateLimited: try messages.required("rate_limited").string())
+      rateLimited: try messages.required("rate_limited").string(),
+      executorUnavailable: try messages.required("executor_unavailable").string())
     try requirements.read(node)
   }
 

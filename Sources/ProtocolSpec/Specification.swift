@@ -14,6 +14,7 @@ package final class Specification: Sendable {
   package let taskStates: StateMachine<TaskState>
   package let systemStates: StateMachine<SystemState>
   package let routing: RoutingSpec
+  package let executors: ExecutorSpec
   package let limits: Limits
   package let failures: FailureTable
   package let configuration: [ConfigurationKey]
@@ -54,6 +55,7 @@ package final class Specification: Sendable {
     taskStates = try StateMachine(files.node("states/task.yaml"), &requirements)
     systemStates = try StateMachine(files.node("states/system.yaml"), &requirements)
     routing = try RoutingSpec(files.node("routing.yaml"), &requirements)
+    executors = try ExecutorSpec(files.node("executors.yaml"), &requirements)
     failures = try FailureTable(files.node("failures.yaml"), &requirements)
     configuration = try ConfigurationKey.list(files.node("configuration.yaml"))
     var faults: [FaultSpec] = []

@@ -1,4 +1,5 @@
 import Diagnostics
+import Foundation
 import JSON
 import Orchestration
 import ProtocolSpec
@@ -39,10 +40,15 @@ struct OmniServer {
       throw StartError(
         "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1)
     }
-    let upstreams = Upstreams(settings: settings, spec: spec, client: HTTPClient(loop: clientLoop))
+    let client = HTTPClient(loop: clientLoop)
+    let seed = settings.seed ?? .random(in: .min ... .max)
     orchestrator = Orchestrator(
-      spec: spec, settings: settings, store: store, readers: readers, desk: desk, upstreams: upstreams,
-      log: log, version: kitVersion, seed: settings.seed ?? .random(in: .min ... .max))
+      spec: spec, settings: settings, store: store, readers: readers, desk: desk,
+      upstreams: Upstreams(settings: settings, spec: spec, client: client),
+      executors: Executors(
+        settings: settings, spec: spec, client: client, log: log, version: kitVersion,
+        environment: ProcessInfo.processInfo.environment, seed: seed),
+      log: log, version: kitVersion, seed: seed)
     service = try Service(
       spec: spec, settings: settings, log: log, store: store, readers: readers,
       orchestrator: orchestrator)
@@ -101,10 +107,10 @@ struct OmniServer {
     if settings.token == nil, !loopback.contains(settings.host) {
       log.warning("anybody who reaches this port may use it: set OMNI_TOKEN, or bind to loopback")
     }
-    if !settings.executors.isEmpty {
-      let names = settings.executors.map(JSONValue.string)
+    if !settings.unusableExecutors.isEmpty {
+      let names = settings.unusableExecutors.map(JSONValue.string)
       log.warning(
-        "executors over MCP are not served by this version; their tasks go through LiteLLM",
+        "executors without a url, or with stdio but no command: their tasks go through LiteLLM",
         JSONObject([("mcp_servers", .array(names))]))
     }
   }

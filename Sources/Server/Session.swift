@@ -21,7 +21,7 @@ final class Session: WebSocketHandler {
   let service: Service
   let connection: WebSocketConnection
   /// The number of this client, whose tasks take turns with those of others.
-  let number: Int
+  let client: Int
   var reader: MessageReader
   var mcp: MCPSession
   /// Requests whose answers do not come at once.
@@ -37,7 +37,7 @@ final class Session: WebSocketHandler {
   init(_ service: Service, _ connection: WebSocketConnection) {
     self.service = service
     self.connection = connection
-    number = service.nextClient()
+    client = service.nextClient()
     let isMCP = connection.subprotocol == service.spec.overview.subprotocol
     reader = MessageReader(spec: service.spec, initial: isMCP ? .jsonrpc : .bare)
     mcp = MCPSession(service.mcp)
@@ -162,7 +162,7 @@ final class Session: WebSocketHandler {
     let bound = LoopBound(self, on: connection.loop)
     // Nothing that is said in JSON-RPC stops a bare request.
     let number = underWay.begin(id: request.dialect == .jsonrpc ? request.id : nil)
-    let reply = Reply(on: connection.loop, client: number) { outcome in
+    let reply = Reply(on: connection.loop, client: client) { outcome in
       let session = bound.value
       let isAwaited = session.underWay.end(number) && !request.isNotification
       done(session, isAwaited ? request.answer(shape(outcome)) : nil)

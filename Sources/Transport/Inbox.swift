@@ -68,6 +68,19 @@ final class Inbox<Element: Sendable>: @unchecked Sendable {
     }
   }
 
+  /// Drops what waits to be taken, which may hold who pushed it, and lets nobody wait any more.
+  func close() {
+    let (waiters, dropped) = lock.withLock { () -> ([Waiter], [(element: Element, weight: Int)]) in
+      defer { (self.waiters, queue, taken, weight) = ([], [], 0, 0) }
+      return (self.waiters, queue)
+    }
+    _ = dropped
+    for waiter in waiters {
+      waiter.timer?.cancel()
+      waiter.continuation.resume(returning: nil)
+    }
+  }
+
   private func takeNow() -> Element? {
     let element = lock.withLock { pop() }
     makeRoom()

@@ -34,7 +34,11 @@ package final class WebSocketHost: Sendable {
     }
   }
 
-  deinit { listener.close() }
+  /// Events hold guests, and guests hold the inbox that the events wait in.
+  deinit {
+    listener.close()
+    inbox.close()
+  }
 
   /// Who is not read at the moment.
   private final class Waiting: @unchecked Sendable {

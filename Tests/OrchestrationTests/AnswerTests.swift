@@ -88,6 +88,7 @@ struct AnswerTests {
   func complete() {
     let byOthers: Set<FailureClass> = [
       .gatewayUnreachable, .streamTruncated, .invalidOutput, .timeout, .attemptsExhausted,
+      .executorFailed, .executorUnavailable,
     ]
     #expect(Set(Self.examples.map(\.expected)).union(byOthers) == Set(FailureClass.allCases))
   }

@@ -58,7 +58,9 @@ struct ConfigurationTests {
       """, ["GITHUB_LITELLM_KEY": "sk-backup"])
     #expect(settings.litellmURL == "http://litellm-vibe-router:4000")
     #expect(settings.backupKey == "sk-backup")
-    #expect(settings.executors == ["claude_code", "openclaw"])
+    #expect(settings.executors.map(\.name) == ["openclaw"])
+    #expect(settings.executors.first?.place == .webSocket(url: "ws://127.0.0.1:18789"))
+    #expect(settings.unusableExecutors == ["claude_code"])
     #expect(settings.complexityThreshold == 60)
     #expect(settings.healthInterval == .seconds(45))
   }

@@ -87,7 +87,7 @@ struct PlacesTests {
 
   @Test("one model takes its share, and leaves the rest to the others")
   func bounds() {
-    var places = Places(most: 10, mostInLane: 6, slowStart: 4)
+    var places = Places(most: 10, mostOfModel: 6, mostOfExecutor: ["e": 1], slowStart: 4)
     for number in 0..<6 { places.take(task(number, "slow"), in: .model("slow")) }
     #expect(!places.isFree(.model("slow")))
     for number in 6..<10 {
@@ -98,11 +98,18 @@ struct PlacesTests {
     #expect(places.free("9")?.lane == .model("fast"))
     #expect(places.isFree(.executor("e")) && !places.isFree(.model("slow")))
     #expect(places.free("9") == nil)
+    places.take(task(10, "slow"), in: .executor("e"))
+    #expect(places.free("8") != nil)
+    #expect(!places.isFree(.executor("e")) && places.isFree(.model("fast")))
+    places.redirect("10", to: .model("fast"))
+    #expect(places.lane(of: "10") == .executor("e"))
+    #expect(places.free("10")?.lane == .model("fast"))
+    #expect(places.isFree(.executor("e")))
   }
 
   @Test("after an outage few may run, and twice as many after each round of successes")
   func slowStart() {
-    var places = Places(most: 100, mostInLane: 100, slowStart: 16)
+    var places = Places(most: 100, mostOfModel: 100, slowStart: 16)
     places.startSlowly()
     var windows: [Int] = []
     for _ in 0..<4 {
@@ -114,7 +121,7 @@ struct PlacesTests {
 
   @Test("even one place is one")
   func single() {
-    var places = Places(most: 1, mostInLane: 1, slowStart: 16)
+    var places = Places(most: 1, mostOfModel: 1, slowStart: 16)
     places.startSlowly()
     #expect(places.isFree(.model("m")))
   }

@@ -40,7 +40,7 @@ package final class ChildProcess: @unchecked Sendable {
   ) throws(TargetProblem) {
     let wire = socket.map { FileHandle(fileDescriptor: $0, closeOnDealloc: false) }
     defer { try? wire?.close() }
-    guard let program = argv.first, let path = Self.find(program, environment["PATH"] ?? "") else {
+    guard let program = argv.first, let path = Programs.find(program, path: environment["PATH"] ?? "") else {
       throw TargetProblem("cannot start \(argv.first ?? "nothing"): no such program")
     }
     name = URL(filePath: program).lastPathComponent
@@ -58,29 +58,12 @@ package final class ChildProcess: @unchecked Sendable {
       self?.ended(isExit ? .exited(Int(code)) : .signalled(code))
     }
     do {
-      try children.add(self) { try Self.withoutBlockedSignals { try process.run() } }
+      try children.add(self) { try Programs.withoutBlockedSignals { try process.run() } }
     } catch {
       throw TargetProblem("cannot start \(program): \(error.localizedDescription)")
     }
     if let out { read(out.fileHandleForReading, isOutput: true) } else { pipeEnded() }
     read(errors.fileHandleForReading, isOutput: false)
-  }
-
-  /// A child inherits the signals that its parent's thread blocks, and Dispatch blocks them all on
-  /// the threads of its pool: a target that does not unblock SIGTERM itself would never hear it.
-  private static func withoutBlockedSignals(_ start: () throws -> Void) rethrows {
-    var none = sigset_t()
-    var before = sigset_t()
-    sigemptyset(&none)
-    pthread_sigmask(SIG_SETMASK, &none, &before)
-    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    try start()
-  }
-
-  private static func find(_ program: String, _ path: String) -> String? {
-    let files = FileManager.default
-    if program.contains("/") { return files.isExecutableFile(atPath: program) ? program : nil }
-    return path.split(separator: ":").map { "\($0)/\(program)" }.first(where: files.isExecutableFile)
   }
 
   /// Reads on a thread until the other end is closed: a readability handler of FileHandle crashes
