@@ -7,6 +7,7 @@ package final class MCPOffer: Sendable {
   /// By the name of the revision.
   private let introductions: [String: JSONValue]
   private let toolLists: [String: JSONValue]
+  private let templateLists: [String: JSONValue]
 
   /// - Parameter version: that of the server, as clients are told.
   package init(_ spec: Specification, version: String) {
@@ -18,15 +19,20 @@ package final class MCPOffer: Sendable {
     let tools = mcp.tools.map(Tool.init)
     var introductions: [String: JSONValue] = [:]
     var toolLists: [String: JSONValue] = [:]
+    var templateLists: [String: JSONValue] = [:]
     for revision in mcp.revisions {
       introductions[revision.name] = introduction.json(revision)
       toolLists[revision.name] = ["tools": .array(tools.map { $0.json(revision) })]
+      templateLists[revision.name] = ["resourceTemplates": [mcp.resources.template(revision)]]
     }
+    self.templateLists = templateLists
     self.introductions = introductions
     self.toolLists = toolLists
   }
 
   func introduction(_ revision: MCPRevision) -> JSONValue { introductions[revision.name] ?? .null }
+
+  func templateList(_ revision: MCPRevision) -> JSONValue { templateLists[revision.name] ?? .null }
 
   func toolList(_ revision: MCPRevision) -> JSONValue { toolLists[revision.name] ?? .null }
 }

@@ -7,7 +7,11 @@ package struct MCPSession: Sendable {
   package enum Action: Sendable {
     case answer(Result<JSONValue, ProtocolFault>)
     /// Run it, and answer with what its `outcome` makes of the result.
-    case call(ToolCall)
+    case call(NativeCall)
+    /// Tell of every change of the resource from the answer on; that there is such a task is not known.
+    case subscribe(MCPResource, uri: String)
+    /// Tell no more of it.
+    case unsubscribe(uri: String)
     /// The client does not wait for the request of this id any more.
     case cancel(id: JSONValue)
     /// It was a notification that asks for nothing.
@@ -16,7 +20,7 @@ package struct MCPSession: Sendable {
 
   /// What `initialize` agreed on; nil before.
   package private(set) var revision: MCPRevision?
-  private let offer: MCPOffer
+  let offer: MCPOffer
 
   package init(_ offer: MCPOffer) { self.offer = offer }
 
@@ -34,8 +38,17 @@ package struct MCPSession: Sendable {
     switch method {
     case .initialize, .initialized: return .nothing
     case .cancelled: return request.params[MCPField.requestID].map { .cancel(id: $0) } ?? .nothing
-    case .toolsList: return .answer(listTools(request, revision))
+    case .toolsList: return .answer(onePage(request, offer.toolList(revision)))
     case .toolsCall: return callTool(request, revision)
+    case .resourcesList: return listResources(request, revision)
+    case .resourceTemplatesList: return .answer(onePage(request, offer.templateList(revision)))
+    case .resourcesRead: return readResource(request)
+    case .resourcesSubscribe, .resourcesUnsubscribe:
+      let uri = request.params[MCPField.uri]?.string ?? ""
+      guard let resource = offer.spec.mcp.resources.resource(uri) else {
+        return .answer(.failure(offer.notFound(uri)))
+      }
+      return method == .resourcesSubscribe ? .subscribe(resource, uri: uri) : .unsubscribe(uri: uri)
     }
   }
 
@@ -51,14 +64,15 @@ package struct MCPSession: Sendable {
     return .success(offer.introduction(revision))
   }
 
-  private func listTools(_ request: Request, _ revision: MCPRevision) -> Result<JSONValue, ProtocolFault> {
+  /// A list of which there is one page only.
+  private func onePage(_ request: Request, _ list: JSONValue) -> Result<JSONValue, ProtocolFault> {
     guard request.params[MCPField.cursor] == nil else {
       return .failure(
         request.method.invalidParams(
           path: JSONPointer(tokens: [MCPField.cursor]), keyword: "format",
           detail: offer.spec.mcp.messages.badCursor))
     }
-    return .success(offer.toolList(revision))
+    return .success(list)
   }
 
   private func callTool(_ request: Request, _ revision: MCPRevision) -> Action {
@@ -73,9 +87,9 @@ package struct MCPSession: Sendable {
     do throws(ProtocolFault) {
       let params = try tool.method.checked(request.params[MCPField.arguments], texts: offer.spec.envelope)
       let native = Request(dialect: .jsonrpc, id: request.id, method: tool.method, params: params)
-      return .call(ToolCall(request: native, revision: revision))
+      return .call(NativeCall(request: native) { ToolOutcome.of($0, revision) })
     } catch {
-      return .answer(ToolCall.outcome(error, revision))
+      return .answer(ToolOutcome.of(error, revision))
     }
   }
 

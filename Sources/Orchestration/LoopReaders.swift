@@ -13,7 +13,7 @@ package struct LoopReaders: Sendable {
   }
 
   /// The task with this id; to be called on `loop`.
-  func task(_ id: String, on loop: EventLoop) throws(StoreError) -> StoredTask? {
+  package func task(_ id: String, on loop: EventLoop) throws(StoreError) -> StoredTask? {
     let reader = try reader(on: loop).value
     // Or it would look at the snapshot.
     reader.release()

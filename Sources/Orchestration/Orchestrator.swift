@@ -52,9 +52,14 @@ package actor Orchestrator {
   nonisolated let desk: CreationDesk
   nonisolated let clock: any Clock<Duration>
   nonisolated let now: @Sendable () -> Timestamp
+  nonisolated let subscriptions: Subscriptions
 
   var monitor: SystemMonitor {
-    didSet { copyOfMonitor.withLock { $0 = monitor } }
+    didSet {
+      copyOfMonitor.withLock { $0 = monitor }
+      guard monitor.state != oldValue.state else { return }
+      subscriptions.changed(SystemChange(from: oldValue.state, to: monitor.state, since: monitor.since))
+    }
   }
   private let copyOfMonitor: Mutex<SystemMonitor>
   var retryPolicy: RetryPolicy
@@ -95,7 +100,8 @@ package actor Orchestrator {
   ///   - now: the time of day, which goes with `clock`.
   package init(
     spec: Specification, settings: Settings, store: TaskStore, readers: LoopReaders, desk: CreationDesk,
-    upstreams: Upstreams, executors: Executors = Executors(), log: Log, version: String, seed: UInt64,
+    upstreams: Upstreams, executors: Executors = Executors(),
+    subscriptions: Subscriptions = Subscriptions(loops: []), log: Log, version: String, seed: UInt64,
     clock: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp = Timestamp.now
   ) {
     self.spec = spec
@@ -105,6 +111,7 @@ package actor Orchestrator {
     self.desk = desk
     self.upstreams = upstreams
     self.executors = executors
+    self.subscriptions = subscriptions
     self.log = log
     self.version = version
     self.clock = clock

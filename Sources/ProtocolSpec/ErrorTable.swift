@@ -14,6 +14,9 @@ package enum ErrorName: String, Sendable, CaseIterable {
   case storageUnavailable = "storage_unavailable"
   case rateLimited = "rate_limited"
   case shuttingDown = "shutting_down"
+  case subscriptionNotFound = "subscription_not_found"
+  case tooManySubscriptions = "too_many_subscriptions"
+  case resourceNotFound = "resource_not_found"
 }
 
 /// One row of `Spec/errors.yaml`.

@@ -12,6 +12,7 @@ package struct Limits: Sendable {
   package let inFlightBytes: Int
   package let batchElements: Int
   package let unsentBytes: Int
+  package let subscriptions: Int
   package let queuedTasks: Int
   package let pingInterval: Duration
   package let pongTimeout: Duration
@@ -45,6 +46,7 @@ package struct Limits: Sendable {
     inFlightBytes = try value("in_flight_bytes").int()
     batchElements = try value("batch_elements").int()
     unsentBytes = try value("unsent_bytes").int()
+    subscriptions = try value("subscriptions").int()
     queuedTasks = try value("queued_tasks").int()
     pingInterval = try value("ping_interval").duration()
     pongTimeout = try value("pong_timeout").duration()

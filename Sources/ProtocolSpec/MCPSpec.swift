@@ -40,12 +40,17 @@ package enum MCPMethod: String, Sendable, CaseIterable {
   case cancelled = "notifications/cancelled"
   case toolsList = "tools/list"
   case toolsCall = "tools/call"
+  case resourcesList = "resources/list"
+  case resourceTemplatesList = "resources/templates/list"
+  case resourcesRead = "resources/read"
+  case resourcesSubscribe = "resources/subscribe"
+  case resourcesUnsubscribe = "resources/unsubscribe"
 
   /// Whether it is sent without an id and never answered.
   package var isNotification: Bool {
     switch self {
     case .initialized, .cancelled: true
-    case .initialize, .toolsList, .toolsCall: false
+    default: false
     }
   }
 }
@@ -85,6 +90,10 @@ package struct MCPSpec: Sendable {
   /// What a client is offered that asks for a revision that is not here.
   package let newest: MCPRevision
   package let tools: [MCPToolSpec]
+  package let resources: MCPResources
+  /// Names of notifications.
+  package let resourceUpdated: String
+  package let resourceListChanged: String
   package let messages: Messages
   private let methods: [String: MethodSpec]
 
@@ -110,7 +119,10 @@ package struct MCPSpec: Sendable {
     _ node: YAMLNode, native: [MethodSpec], _ schemas: SpecSchemas, _ table: ErrorTable,
     _ requirements: inout RequirementReader
   ) throws(SourceError) {
-    try node.checkKeys(["format", "server", "revisions", "methods", "tools", "messages", "requirements"])
+    try node.checkKeys([
+      "format", "server", "revisions", "methods", "notifications", "resources", "tools", "messages",
+      "requirements",
+    ])
     let server = try node.required("server")
     try server.checkKeys(["name", "title", "capabilities", "instructions"])
     serverName = try server.required("name").string()
@@ -133,6 +145,11 @@ package struct MCPSpec: Sendable {
     var tools: [MCPToolSpec] = []
     for entry in try node.required("tools").sequence() { tools.append(try MCPToolSpec(entry, native)) }
     self.tools = tools
+    resources = try MCPResources(node.required("resources"))
+    let notifications = try node.required("notifications")
+    try notifications.checkKeys(["resource_updated", "resource_list_changed"])
+    resourceUpdated = try notifications.required("resource_updated").string()
+    resourceListChanged = try notifications.required("resource_list_changed").string()
     messages = try Messages(node.required("messages"))
     try requirements.read(node)
   }

@@ -7,6 +7,8 @@ package struct MethodSpec: Sendable {
   package let name: String
   /// Which method of MCP it is; nil for those of the protocol itself.
   package let mcp: MCPMethod?
+  /// In which it is served; both unless the specification says otherwise.
+  package let dialects: [Dialect]
   package let summary: String
   /// The schemas of params and result, standing alone, for documents and tools.
   package let paramsSchema: JSONValue
@@ -28,12 +30,16 @@ package struct MethodSpec: Sendable {
     mcp: MCPMethod? = nil
   ) throws(SourceError) {
     try node.checkKeys([
-      "format", "method", "summary", "params", "result", "bare_result", "errors", "examples", "requirements",
+      "format", "method", "dialects", "summary", "params", "result", "bare_result", "errors", "examples",
+      "requirements",
     ])
     place = node.place
     self.mcp = mcp
     self.table = table
     name = try node.required("method").string()
+    var dialects: [Dialect] = []
+    for entry in try node["dialects"]?.sequence() ?? [] { dialects.append(try entry.choice()) }
+    self.dialects = dialects.isEmpty ? Dialect.allCases : dialects
     summary = try node.required("summary").string()
     let paramsNode = try node.required("params")
     paramsSchema = try schemas.standalone.make(paramsNode)

@@ -141,6 +141,10 @@ package struct MessageReader: Sendable {
 
   private func request(_ name: String, _ params: JSONValue?, _ dialect: Dialect, id: JSONValue?) -> Incoming {
     let fault: ProtocolFault
+    if dialect == .bare, let method = spec.method(name), !method.dialects.contains(.bare) {
+      let detail = fill(texts.jsonrpcOnly, ["method": method.name])
+      return refuse(.invalidRequest, detail, .bare, id: id)
+    }
     if let method = spec.method(name) ?? (dialect == .jsonrpc ? spec.mcp.method(name, under: revision) : nil)
     {
       do throws(ProtocolFault) {

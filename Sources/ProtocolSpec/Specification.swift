@@ -10,6 +10,8 @@ package final class Specification: Sendable {
   /// In the order of their files' names.
   package let methods: [MethodSpec]
   package let mcp: MCPSpec
+  /// In the order of their files' names.
+  package let notifications: [NotificationSpec]
   package let errors: ErrorTable
   package let taskStates: StateMachine<TaskState>
   package let systemStates: StateMachine<SystemState>
@@ -51,6 +53,13 @@ package final class Specification: Sendable {
     }
     self.methods = methods
     methodsByName = Dictionary(methods.map { ($0.name, $0) }) { first, _ in first }
+    let list = try files.list("notifications")
+    var notifications: [NotificationSpec] = []
+    for file in list { notifications.append(try NotificationSpec(files.node(file), schemas, &requirements)) }
+    self.notifications = notifications
+    for name in NotificationName.allCases where notifications.count(where: { $0.name == name }) != 1 {
+      throw task.error("one file of notifications/ is expected for \(name.rawValue)")
+    }
     mcp = try MCPSpec(files.node("mcp.yaml"), native: methods, schemas, errors, &requirements)
     taskStates = try StateMachine(files.node("states/task.yaml"), &requirements)
     systemStates = try StateMachine(files.node("states/system.yaml"), &requirements)
@@ -78,6 +87,13 @@ package final class Specification: Sendable {
   }
 
   package func method(_ name: String) -> MethodSpec? { methodsByName[name] }
+
+  package subscript(name: NotificationName) -> NotificationSpec {
+    guard let notification = notifications.first(where: { $0.name == name }) else {
+      preconditionFailure("checked when the specification was read")
+    }
+    return notification
+  }
 
   package func fault(named name: String) -> FaultSpec? { faults.first { $0.name == name } }
 
@@ -127,6 +143,8 @@ package struct EnvelopeTexts: Sendable {
   package let emptyBatch: String
   package let longBatch: String
   package let idType: String
+  /// `{method}` is not served in bare.
+  package let jsonrpcOnly: String
 
   init(_ node: YAMLNode, _ requirements: inout RequirementReader) throws(SourceError) {
     try node.checkKeys(["format", "requirements", "messages"])
@@ -134,8 +152,7 @@ package struct EnvelopeTexts: Sendable {
     let messages = try node.required("messages")
     try messages.checkKeys([
       "method_required", "method_not_string", "must_be_object", "version", "no_object", "empty_batch",
-      "long_batch",
-      "id_type",
+      "long_batch", "id_type", "jsonrpc_only",
     ])
     methodRequired = try messages.required("method_required").string()
     methodNotString = try messages.required("method_not_string").string()
@@ -145,5 +162,6 @@ package struct EnvelopeTexts: Sendable {
     emptyBatch = try messages.required("empty_batch").string()
     longBatch = try messages.required("long_batch").string()
     idType = try messages.required("id_type").string()
+    jsonrpcOnly = try messages.required("jsonrpc_only").string()
   }
 }

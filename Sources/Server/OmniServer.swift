@@ -30,11 +30,13 @@ struct OmniServer {
       throw StartError(error.description, exit: 1)
     }
     let desk = CreationDesk()
+    let subscriptions = Subscriptions(loops: front.loops)
     let readers: LoopReaders
     do throws(StoreError) {
       lock = try StoreLock(storePath: settings.databasePath)
       store = try TaskStore(
-        path: settings.databasePath, spec: spec, maxUnfinished: settings.maxQueued, committed: desk.flush)
+        path: settings.databasePath, spec: spec, maxUnfinished: settings.maxQueued, committed: desk.flush,
+        watch: subscriptions)
       readers = try LoopReaders(store, loops: front.loops)
     } catch {
       throw StartError(
@@ -48,9 +50,9 @@ struct OmniServer {
       executors: Executors(
         settings: settings, spec: spec, client: client, log: log, version: kitVersion,
         environment: ProcessInfo.processInfo.environment, seed: seed),
-      log: log, version: kitVersion, seed: seed)
+      subscriptions: subscriptions, log: log, version: kitVersion, seed: seed)
     service = try Service(
-      spec: spec, settings: settings, log: log, store: store, readers: readers,
+      spec: spec, settings: settings, log: log, store: store, readers: readers, subscriptions: subscriptions,
       orchestrator: orchestrator)
   }
 

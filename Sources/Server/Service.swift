@@ -19,6 +19,7 @@ final class Service: Sendable {
   let log: Log
   let store: TaskStore
   let mcp: MCPOffer
+  let subscriptions: Subscriptions
   private let readers: LoopReaders
   private let handlers: [String: Handler]
   private let lastClient = Atomic<Int>(Reply.nobody)
@@ -27,16 +28,19 @@ final class Service: Sendable {
   /// - Throws: if a method of the specification has no handler, or a handler no method.
   init(
     spec: Specification, settings: Settings, log: Log, store: TaskStore, readers: LoopReaders,
-    orchestrator: Orchestrator
+    subscriptions: Subscriptions, orchestrator: Orchestrator
   ) throws(StartError) {
     self.spec = spec
     self.settings = settings
     self.log = log
     self.store = store
     self.readers = readers
+    self.subscriptions = subscriptions
     mcp = MCPOffer(spec, version: kitVersion)
     handlers = orchestrator.handlers
-    let known = Set(handlers.keys).union([Self.pingMethod])
+    let known = Set(handlers.keys).union([
+      Self.pingMethod, Session.subscribeMethod, Session.unsubscribeMethod,
+    ])
     let specified = Set(spec.methods.map(\.name))
     if let method = specified.subtracting(known).min() {
       throw StartError(
@@ -80,6 +84,25 @@ final class Service: Sendable {
     } catch {
       return nil
     }
+  }
+
+  /// Whether there is a task of this id; to be called on `loop`.
+  func hasTask(_ id: String, on loop: EventLoop) -> Result<Bool, ProtocolFault> {
+    do throws(StoreError) {
+      return .success(try readers.task(id, on: loop) != nil)
+    } catch {
+      return .failure(storageFault(error))
+    }
+  }
+
+  /// Replies with `result` when all that is being written now has been committed.
+  func settle(_ result: JSONValue, _ reply: Reply) {
+    store.settle { outcome in reply(outcome.map { result }.mapError(self.storageFault)) }
+  }
+
+  private func storageFault(_ error: StoreError) -> ProtocolFault {
+    log.error("store", JSONObject([("cause", .string(error.description))]))
+    return spec.errors.fault(.storageUnavailable)
   }
 
   /// Runs a native request; to be called on the loop of `reply`.

@@ -11,7 +11,12 @@ extension Session {
     case .answer(let outcome):
       adoptRevision(of: request)
       done(self, request.answer(outcome))
-    case .call(let call): start(call.request, shape: call.outcome, done: done)
+    case .call(let call):
+      // Before the list is read, so that no task is missed.
+      if request.method.mcp == .resourcesList { watchResourceList() }
+      start(call.request, shape: call.outcome, done: done)
+    case .subscribe(let resource, let uri): subscribe(request, to: resource, uri: uri, done: done)
+    case .unsubscribe(let uri): unsubscribe(request, uri: uri, done: done)
     case .cancel(let id):
       underWay.stop(id: id)
       done(self, nil)

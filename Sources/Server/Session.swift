@@ -26,6 +26,7 @@ final class Session: WebSocketHandler {
   var mcp: MCPSession
   /// Requests whose answers do not come at once.
   var underWay = RequestsUnderWay()
+  var subscriptions = ConnectionSubscriptions()
   private var rate: RateLimit
   /// Bare requests run one after the other.
   private var bareQueue: ArraySlice<(item: Item, size: Int)> = []
@@ -64,6 +65,7 @@ final class Session: WebSocketHandler {
 
   func onClose(code: UInt16?, reason: String, clean: Bool, on connection: WebSocketConnection) {
     underWay.stopAll()
+    endSubscriptions()
     // Nobody waits for what has not begun.
     bareQueue = []
     service.log.debug(
@@ -150,7 +152,11 @@ final class Session: WebSocketHandler {
       } else if request.method.mcp != nil {
         runMCP(request, done: done)
       } else {
-        start(request, done: done)
+        switch request.method.name {
+        case Self.subscribeMethod: subscribe(request, done: done)
+        case Self.unsubscribeMethod: unsubscribe(request, done: done)
+        default: start(request, done: done)
+        }
       }
     }
   }

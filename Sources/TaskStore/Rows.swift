@@ -8,6 +8,9 @@ enum Rows {
     history, result, truncated, error, error_info, wake_at
     """
 
+  /// For who does not show the history.
+  static let columnsWithoutHistory = columns.replacing("history", with: "NULL")
+
   static let numberColumn: Int32 = 0
 
   private static let textStart: StaticString = "{\"task_id\":"

@@ -48,6 +48,14 @@ package struct StoredTask: Sendable {
   /// When a waiting task is taken up again, if that is known.
   package let wakeAt: Timestamp?
 
+  /// The task on its way through `state`, with nothing else changed yet.
+  func step(_ state: TaskState, at time: Timestamp) -> StoredTask {
+    StoredTask(
+      sequence: sequence, id: id, description: description, type: type, state: state, createdAt: createdAt,
+      updatedAt: time, executor: executor, model: model, complexity: complexity, attempts: attempts,
+      result: nil, isTruncated: false, error: nil, errorInfo: nil, historyText: historyText, wakeAt: nil)
+  }
+
   /// The messages before the description; parsed when asked for, since most readers do not.
   package var history: JSONValue? { historyText.flatMap { try? JSONParser.parse($0) } }
 

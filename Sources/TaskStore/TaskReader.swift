@@ -33,8 +33,7 @@ package final class TaskReader {
     begins = try connection.statement("BEGIN")
     ends = try connection.statement("COMMIT")
     finder = try RowFinder(connection, Schema.ids(connection))
-    // Lists do not show the history.
-    let columns = Rows.columns.replacing("history", with: "NULL")
+    let columns = Rows.columnsWithoutHistory
     pages = try connection.statement(
       "SELECT \(columns) FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?")
     pagesOfState = try connection.statement(

@@ -21,15 +21,16 @@ package final class TaskStore: Sendable {
   ///   - now: the clock of `created_at` and `updated_at`.
   ///   - committed: told after each transaction, when its calls have been answered; on the thread
   ///     that answers them.
+  ///   - watch: told after that what the transaction did.
   package init(
     path: String, spec: Specification, maxUnfinished: Int,
     now: @escaping @Sendable () -> Timestamp = Timestamp.now,
-    committed: @escaping @Sendable () -> Void = {}
+    committed: @escaping @Sendable () -> Void = {}, watch: (any CommitWatch)? = nil
   ) throws(StoreError) {
     try StoreLock.createFolder(of: path)
     let connection = try SQLiteConnection(path: path, isReadOnly: false)
     try Schema.prepare(connection)
-    writer = try Writer(connection, committed: committed)
+    writer = try Writer(connection, committed: committed, watch: watch)
     reader = Reader(try TaskReader(path: path, commits: writer.commits))
     states = spec.taskStates
     pageBytes = spec.limits.pageBytes
@@ -60,7 +61,8 @@ package final class TaskStore: Sendable {
         let unfinished = table.counts.reduce(0) { states.final.contains($1.key) ? $0 : $0 + $1.value }
         guard unfinished < maxUnfinished else { return .full }
         let waits = isSuspended && states.allows(states.initial, .waiting)
-        return .created(try table.insert(task, state: waits ? .waiting : states.initial, at: time))
+        let path = waits ? [states.initial, .waiting] : [states.initial]
+        return .created(try table.insert(task, along: path, at: time))
       }, completion: completion)
   }
 
@@ -94,7 +96,7 @@ package final class TaskStore: Sendable {
         guard states.allows(state, next) else { return .refused(task) }
         state = next
       }
-      return .done(try table.update(task, to: state, move.change, at: time))
+      return .done(try table.update(task, along: move.path, move.change, at: time))
     }
   }
 
@@ -139,6 +141,12 @@ package final class TaskStore: Sendable {
   /// Keeps a value that is no task, such as the state of the system.
   package func remember(_ value: JSONValue, as key: String) async throws(StoreError) {
     try await writer.perform { table throws(StoreError) in try table.note(value.description, as: key) }
+  }
+
+  /// Tells `completion`, on the thread of the writer, when all that is being written now has been
+  /// committed, or cannot be.
+  package func settle(completion: @escaping @Sendable (Result<Void, StoreError>) -> Void) {
+    writer.perform({ _ throws(StoreError) in }, completion: completion)
   }
 
   /// Whether the last transaction was committed; if not, one is tried.

@@ -13,10 +13,14 @@ final class TaskTable {
   private let updates: SQLiteStatement
   private let moves: SQLiteStatement
   private let spans: SQLiteStatement
+  private let movesInFull: SQLiteStatement
   private let removes: SQLiteStatement
   private let byKey: SQLiteStatement
   private let notes: SQLiteStatement
 
+  private let watch: (any CommitWatch)?
+  /// Of the transactions since they were taken.
+  private var changes = CommittedChanges()
   /// As of the transaction that is open.
   private(set) var counts: [TaskState: Int]
   /// As of the last commit.
@@ -24,7 +28,8 @@ final class TaskTable {
   private var lastNumber: Int64
   private var random = SystemRandomNumberGenerator()
 
-  init(_ connection: SQLiteConnection) throws(StoreError) {
+  init(_ connection: SQLiteConnection, _ watch: (any CommitWatch)? = nil) throws(StoreError) {
+    self.watch = watch
     self.connection = connection
     ids = try Schema.ids(connection)
     finder = try RowFinder(connection, ids)
@@ -42,12 +47,13 @@ final class TaskTable {
         truncated = ?, error = ?, error_info = ?, wake_at = ?
       WHERE seq = ?
       """)
-    moves = try connection.statement(
-      """
+    let move = """
       UPDATE tasks SET state = ?, updated_at = ?, attempts = attempts + ?, wake_at = NULL
       WHERE state = ? AND (? = 0 OR wake_at IS NULL OR wake_at <= ?)
-      RETURNING seq, id, executor, complexity
-      """)
+      RETURNING
+      """
+    moves = try connection.statement(move + " seq, id, executor, complexity")
+    movesInFull = try connection.statement(move + " " + Rows.columnsWithoutHistory)
     spans = try connection.statement(
       """
       SELECT max(seq), min(created_at), count(*) FROM
@@ -85,8 +91,16 @@ final class TaskTable {
     } catch {
       if connection.isInTransaction { try? connection.execute("ROLLBACK") }
       counts = committed
+      changes = CommittedChanges()
       throw error
     }
+  }
+
+  /// What was committed since the last call; nil for nothing.
+  func takeChanges() -> CommittedChanges? {
+    guard !changes.isEmpty else { return nil }
+    defer { changes = CommittedChanges() }
+    return changes
   }
 
   // MARK: - Tasks
@@ -97,7 +111,9 @@ final class TaskTable {
     try byKey.first(.text(key), row: Rows.task)
   }
 
-  func insert(_ task: NewTask, state: TaskState, at time: Timestamp) throws(StoreError) -> StoredTask {
+  /// - Parameter path: the states it goes along; its row is written once, in the last of them.
+  func insert(_ task: NewTask, along path: [TaskState], at time: Timestamp) throws(StoreError) -> StoredTask {
+    let state = path.last ?? .idle
     let number = lastNumber + 1
     let id = ids.id(of: number, nonce: random.next())
     let history = task.history?.description
@@ -107,16 +123,21 @@ final class TaskTable {
       SQLValue(task.complexity), SQLValue(task.idempotencyKey), SQLValue(history))
     lastNumber = number
     counts[state, default: 0] += 1
-    return StoredTask(
+    let stored = StoredTask(
       sequence: number, id: id, description: task.description, type: task.type, state: state,
       createdAt: time, updatedAt: time, executor: task.executor, model: task.model,
       complexity: task.complexity, attempts: 0, result: nil, isTruncated: false, error: nil, errorInfo: nil,
       historyText: history, wakeAt: nil)
+    changes.hasNewTasks = true
+    if watch?.wantsSteps == true { note(stored, along: path, from: stored) }
+    return stored
   }
 
+  /// - Parameter path: the states it goes along; its row is written once, in the last of them.
   func update(
-    _ task: StoredTask, to state: TaskState, _ change: TaskChange, at time: Timestamp
+    _ task: StoredTask, along path: [TaskState], _ change: TaskChange, at time: Timestamp
   ) throws(StoreError) -> StoredTask {
+    let state = path.last ?? task.state
     // Clocks may be set back; a task never seems to have changed before it was made.
     let updated = max(time, task.createdAt)
     let next = StoredTask(
@@ -131,18 +152,39 @@ final class TaskTable {
       SQLValue(next.error), SQLValue(next.errorInfo?.description), SQLValue(next.wakeAt?.milliseconds),
       .integer(next.sequence))
     count(1, from: task.state, to: state)
+    if watch?.wantsSteps == true { note(next, along: path, from: task) }
     return next
+  }
+
+  /// Notes every step of a task; what changes with the last one is not to be seen before it.
+  private func note(_ task: StoredTask, along path: [TaskState], from start: StoredTask) {
+    for state in path.dropLast() { changes.steps.append(start.step(state, at: task.updatedAt)) }
+    changes.steps.append(task)
   }
 
   /// Moves every task in `state`, or those that are due, and gives them, oldest first.
   func moveAll(
     from state: TaskState, to target: TaskState, dueOnly: Bool, attempts: Int, at time: Timestamp
   ) throws(StoreError) -> [TaskRow] {
-    let moved = try moves.rows(
+    let parameters: [SQLValue] = [
       .text(target.rawValue), .integer(time.milliseconds), SQLValue(attempts), .text(state.rawValue),
-      .integer(dueOnly ? 1 : 0), .integer(time.milliseconds)
-    ) { (number: $0.integer(0) ?? 0, row: Rows.brief($0, from: 1)) }
+      .integer(dueOnly ? 1 : 0), .integer(time.milliseconds),
+    ]
+    var moved: [(number: Int64, row: TaskRow)] = []
+    var steps: [StoredTask] = []
+    let wantsSteps = watch?.wantsSteps == true
+    try (wantsSteps ? movesInFull : moves).step(parameters) { row in
+      if wantsSteps {
+        let task = Rows.task(row)
+        steps.append(task)
+        moved.append((task.sequence, TaskRow(task)))
+      } else {
+        moved.append((row.integer(0) ?? 0, Rows.brief(row, from: 1)))
+      }
+      return true
+    }
     count(moved.count, from: state, to: target)
+    changes.steps += steps.sorted { $0.sequence < $1.sequence }
     return moved.sorted { $0.number < $1.number }.map(\.row)
   }
 

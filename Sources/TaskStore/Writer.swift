@@ -18,14 +18,18 @@ final class Writer: Sendable {
   let commits: CommitCount
   private let desk: WriterDesk
 
-  /// - Parameter committed: told on the writer's thread whenever all jobs of a transaction have been
-  ///   answered.
-  init(_ connection: SQLiteConnection, committed: @escaping @Sendable () -> Void) throws(StoreError) {
-    let table = try TaskTable(connection)
+  /// - Parameters:
+  ///   - committed: told on the writer's thread whenever all jobs of a transaction have been answered.
+  ///   - watch: told after that what the transaction did.
+  init(
+    _ connection: SQLiteConnection, committed: @escaping @Sendable () -> Void,
+    watch: (any CommitWatch)? = nil
+  ) throws(StoreError) {
+    let table = try TaskTable(connection, watch)
     let desk = WriterDesk(table.counts)
     self.desk = desk
     commits = desk.commits
-    let loop = WriterLoop(desk, connection, table, committed)
+    let loop = WriterLoop(desk, connection, table, committed, watch)
     Thread {
       Thread.current.name = "store.writer"
       loop.run()
@@ -126,14 +130,16 @@ private final class WriterLoop: @unchecked Sendable {
   private let connection: SQLiteConnection
   private let table: TaskTable
   private let committed: @Sendable () -> Void
+  private let watch: (any CommitWatch)?
 
   /// So that one transaction stays short enough for the first of its jobs.
   private static let transactionLimit = 1024
 
   init(
     _ desk: WriterDesk, _ connection: SQLiteConnection, _ table: TaskTable,
-    _ committed: @escaping @Sendable () -> Void
+    _ committed: @escaping @Sendable () -> Void, _ watch: (any CommitWatch)?
   ) {
+    self.watch = watch
     self.desk = desk
     self.connection = connection
     self.table = table
@@ -146,6 +152,7 @@ private final class WriterLoop: @unchecked Sendable {
       while !rest.isEmpty {
         commit(rest.prefix(Self.transactionLimit))
         committed()
+        if let watch, let changes = table.takeChanges() { watch.committed(changes) }
         rest = rest.dropFirst(Self.transactionLimit)
       }
     }

@@ -33,7 +33,7 @@ def test_initialize_list_and_ping(serve):
         async with connected(url) as (session, hello):
             assert hello.protocolVersion == "2025-11-25"
             assert hello.serverInfo.name == "omni-orchestrator"
-            assert hello.capabilities.tools and hello.capabilities.resources is None
+            assert hello.capabilities.tools and hello.capabilities.prompts is None
             assert "create_task" in hello.instructions
             await session.send_ping()
             tools = (await session.list_tools()).tools
@@ -89,9 +89,9 @@ def test_mistakes_are_told_to_the_model_or_to_the_program(serve):
                 await session.call_tool("nope", {})
             assert nope.value.error.code == -32602
             assert nope.value.error.message == "Unknown tool: nope"
-            with pytest.raises(McpError) as resources:
-                await session.list_resources()
-            assert resources.value.error.code == -32601
+            with pytest.raises(McpError) as prompts:
+                await session.list_prompts()
+            assert prompts.value.error.code == -32601
             await session.send_ping()
 
     anyio.run(run)

@@ -35,6 +35,9 @@ struct Peer {
       reader.revision = session.revision
       switch action {
       case .nothing: return ""
+      case .subscribe(let resource, let uri):
+        return "subscribe \(uri) \(resource == .system ? "system" : "task")"
+      case .unsubscribe(let uri): return "unsubscribe \(uri)"
       case .cancel(let id): return "cancel \(id)"
       case .answer(let outcome): return text(request.answer(outcome))
       case .call(let call): return text(request.answer(call.outcome(outcome(call.request))))
@@ -61,6 +64,11 @@ struct Peer {
   static func initialize(_ revision: String, id: String = "0") -> String {
     #"{"jsonrpc":"2.0","id":\#(id),"method":"initialize","params":{"protocolVersion":"\#(revision)","#
       + #""capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#
+  }
+
+  /// A request about the resource `uri`.
+  static func resource(_ what: String, _ uri: String) -> String {
+    #"{"jsonrpc":"2.0","id":1,"method":"resources/\#(what)","params":{"uri":"\#(uri)"}}"#
   }
 
   static func call(_ tool: String, _ arguments: String = "{}", id: String = "1") -> String {

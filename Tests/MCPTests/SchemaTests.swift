@@ -42,7 +42,15 @@ struct SchemaTests {
       (Peer.call("system_status"), request, "CallToolResult"),
       (Peer.call("create_task"), request, revision < "2025-11-25" ? "error" : "CallToolResult"),
       (Peer.call("nope"), request, "error"),
-      (#"{"jsonrpc":"2.0","id":3,"method":"resources/list"}"#, request, "error"),
+      (#"{"jsonrpc":"2.0","id":3,"method":"resources/list"}"#, request, "ListResourcesResult"),
+      (
+        #"{"jsonrpc":"2.0","id":3,"method":"resources/templates/list"}"#, request,
+        "ListResourceTemplatesResult"
+      ),
+      (Peer.resource("read", "omni://system"), request, "ReadResourceResult"),
+      (Peer.resource("read", "task://a"), request, "ReadResourceResult"),
+      (Peer.resource("read", "task://"), request, "error"),
+      (#"{"jsonrpc":"2.0","id":3,"method":"prompts/list"}"#, request, "error"),
       (Peer.initialize(revision, id: "4"), request, "error"),
       (
         #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":7,"reason":"late"}}"#,

@@ -31,7 +31,10 @@ struct SessionTests {
     #expect(told["id"] == 0)
     #expect(told["result"]?["protocolVersion"]?.string == agreed)
     #expect(told["result"]?["serverInfo"]?["version"] == "1.2.3")
-    #expect(told["result"]?["capabilities"] == ["tools": ["listChanged": false]])
+    #expect(
+      told["result"]?["capabilities"] == [
+        "tools": ["listChanged": false], "resources": ["subscribe": true, "listChanged": true],
+      ])
     #expect(peer.session.revision?.name == agreed)
   }
 
@@ -108,7 +111,7 @@ struct SessionTests {
   func call() {
     var reader = MessageReader(spec: spec, initial: .jsonrpc)
     var session = MCPSession(MCPOffer(spec, version: "1"))
-    var calls: [ToolCall] = []
+    var calls: [NativeCall] = []
     for message in [
       Peer.initialize("2025-06-18"), Peer.call("create_task", #"{"description":"x"}"#, id: "7"),
     ] {
@@ -119,6 +122,46 @@ struct SessionTests {
     #expect(calls.map(\.request.method.name) == ["create_task"])
     #expect(calls.first?.request.id == 7)
     #expect(calls.first?.request.params == ["description": "x", "type": "general", "wait": true])
+  }
+
+  @Test(
+    "a resource is known by its URI to the letter",
+    arguments: [
+      ("omni://system", "subscribe omni://system system"), ("task://a", "subscribe task://a task"),
+      ("task://", ""), ("task:a", ""), ("TASK://a", ""), ("omni://system/", ""), ("", ""),
+    ])
+  func resources(uri: String, told: String) throws {
+    var peer = peer("2025-11-25")
+    let said = peer.say(Peer.resource("subscribe", uri))
+    guard told.isEmpty else { return #expect(said == told) }
+    let error = try #require(answer(said)["error"])
+    #expect(error["code"] == -32002)
+    #expect(error["data"]?["uri"]?.string == uri)
+    #expect(try answer(peer.say(Peer.resource("read", uri)))["error"] == error)
+  }
+
+  @Test("a resource that the method does not find is told with its URI, anything else as it is")
+  func missingResource() throws {
+    var peer = peer("2025-06-18")
+    peer.tools["get_task_status"] = .failure(spec.errors.fault(.taskNotFound))
+    let missing = try answer(peer.say(Peer.resource("read", "task://a")))
+    #expect(missing["error"]?["code"] == -32002)
+    #expect(missing["error"]?["data"] == ["uri": "task://a"])
+    peer.tools["get_task_status"] = .failure(spec.errors.fault(.storageUnavailable))
+    #expect(try answer(peer.say(Peer.resource("read", "task://a")))["error"]?["code"] == 1004)
+  }
+
+  @Test("pages of the list go on, and the system is on the first")
+  func resourceList() throws {
+    var peer = peer("2025-06-18")
+    peer.tools["list_tasks"] = .success(["tasks": [["task_id": "a"]], "next_cursor": "t1"])
+    let list = #"{"jsonrpc":"2.0","id":1,"method":"resources/list","params":{}}"#
+    let first = try #require(answer(peer.say(list))["result"])
+    #expect(first["resources"]?.array?.map { $0["uri"] } == ["omni://system", "task://a"])
+    #expect(first["resources"]?[1]?["title"] == "Task a")
+    #expect(first["nextCursor"] == "t1")
+    let second = try answer(peer.say(list.replacingOccurrences(of: "{}", with: #"{"cursor":"t1"}"#)))
+    #expect(second["result"]?["resources"]?.array?.map { $0["uri"] } == ["task://a"])
   }
 
   @Test(

@@ -107,7 +107,8 @@ struct EnvelopeCases {
     ]
     for speech in [Speech.bare, .jsonrpc] {
       var script = Script(speech, spec: spec)
-      for method in spec.methods {
+      let dialect: Dialect = speech == .bare ? .bare : .jsonrpc
+      for method in spec.methods where method.dialects.contains(dialect) {
         for shape in shapes {
           script.ask(
             method.name, shape, .invalid([Violation(path: [], keyword: "type")]),

@@ -37,6 +37,7 @@ struct ParamCases {
   }
 
   private func `case`(_ group: ProbeGroup, _ method: MethodSpec, _ speech: Speech) -> GeneratedCase? {
+    if speech == .bare && !method.dialects.contains(.bare) { return nil }
     if speech.isTools {
       guard spec.mcp.tool(named: method.name) != nil else { return nil }
       // What is no object at all is no input of a tool, and old revisions serve like new ones.
@@ -111,6 +112,7 @@ struct ParamCases {
     switch method {
     case "ping": return .result(.object(JSONObject()))
     case "create_task": return .result(.object(JSONObject()))
+    case "unsubscribe": return .error(.subscriptionNotFound)
     case "get_task_status", "cancel_task": return .error(.taskNotFound)
     case "system_status": return .result(["system_state": ["$type": "string"]])
     case "list_tasks":

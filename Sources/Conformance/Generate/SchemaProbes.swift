@@ -88,7 +88,9 @@ struct SchemaProbes {
       return .string(schema["pattern"] == nil && schema["minLength"] == nil ? "no-such-one" : "hi")
     case "integer", "number": return schema["minimum"] ?? 1
     case "boolean": return true
-    case "array": return .array([])
+    case "array":
+      let item = sample(schema["items"] ?? .object(JSONObject()))
+      return .array(Array(repeating: item, count: schema["minItems"]?.int ?? 0))
     default:
       var object = JSONObject()
       for name in schema["required"]?.array ?? [] {

@@ -129,6 +129,9 @@ struct Hosted {
       case .answer(let outcome):
         return .asked(Asked(request: request, envelope: request, call: nil, settled: outcome))
       case .call(let call): return .asked(Asked(request: call.request, envelope: request, call: call))
+      case .subscribe, .unsubscribe:
+        let outcome = Result<JSONValue, ProtocolFault>.success(.object(JSONObject()))
+        return .asked(Asked(request: request, envelope: request, call: nil, settled: outcome))
       case .cancel, .nothing: return .nothing
       }
     }
@@ -164,7 +167,7 @@ struct Asked {
   let request: Request
   /// As it came over the wire.
   let envelope: Request
-  let call: ToolCall?
+  let call: NativeCall?
   /// What MCP has to say to it already.
   var settled: Result<JSONValue, ProtocolFault>?
   /// The connection.

@@ -166,11 +166,16 @@ package struct MatcherReader {
     return .between(low, high)
   }
 
-  /// `METHOD/params`, `METHOD/result` or `omni:task`; in the bare dialect the result it has there.
+  /// `METHOD/params`, `METHOD/result`, `NOTIFICATION/params` or `omni:task`; in the bare dialect the result it has there.
   private func schema(_ node: YAMLNode) throws(SourceError) -> Matcher.Check {
-    let known = ["omni:task"] + spec.methods.flatMap { ["\($0.name)/params", "\($0.name)/result"] }
+    let known =
+      ["omni:task"] + spec.methods.flatMap { ["\($0.name)/params", "\($0.name)/result"] }
+      + spec.notifications.map { "\($0.name.rawValue)/params" }
     let name = try node.string(among: known, what: "schema")
     let parts = name.split(separator: "/").map(String.init)
+    if let notification = spec.notifications.first(where: { $0.name.rawValue == parts[0] }) {
+      return .schema(notification.params, source: notification.paramsSchema)
+    }
     guard parts.count == 2, let method = spec.method(parts[0]) else {
       // The task alone is what get_task_status gives.
       return .schema(spec.taskSchema, source: spec.method("get_task_status")?.resultSchema ?? .bool(true))

@@ -47,7 +47,7 @@ package struct Runner: Sendable {
     var capabilities: [Capability] = [.bare, .jsonrpc, .http]
     if hasMock { capabilities.append(.faults) }
     if description.start != nil { capabilities += [.restart, .environment] }
-    return capabilities + [.idempotency]
+    return capabilities + [.idempotency, .subscriptions, .resources]
   }
 
   package func run(_ cases: [TranscriptCase]) async -> RunResult {

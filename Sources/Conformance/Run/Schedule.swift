@@ -66,7 +66,9 @@ extension ObservedFace {
 }
 
 extension Step {
-  private static var sharedNames: [String] { ["list_tasks", "system_status", "idempotency_key"] }
+  private static var sharedNames: [String] {
+    ["list_tasks", "system_status", "idempotency_key", "subscribe", "resources/"]
+  }
 
   fileprivate var looksBeyondItself: Bool {
     switch action {

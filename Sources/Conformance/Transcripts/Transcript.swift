@@ -78,6 +78,8 @@ package enum Capability: String, Sendable, CaseIterable {
   /// The runner sets environment variables of the process.
   case environment
   case idempotency
+  /// Notifications of the protocol, and resources of MCP with theirs.
+  case subscriptions, resources
 }
 
 /// Rules that make one face of the mock misbehave.

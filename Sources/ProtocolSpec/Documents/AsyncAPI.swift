@@ -46,6 +46,22 @@ extension Specification {
       operations["\(method.name)_answer"] = operation(
         "send", "Answers \(method.name).", [answer, "error"])
     }
+    for notification in notifications {
+      let name = notification.name.rawValue
+      messages[name] = message(
+        name, notification.summary,
+        [
+          "type": "object", "required": ["jsonrpc", "method", "params"],
+          "properties": [
+            "jsonrpc": ["const": "2.0"], "method": ["const": .string(name)],
+            "params": schemas.hoisted(notification.paramsSchema, of: name),
+          ],
+        ],
+        notification.examples.map { example in
+          ["name": .string(example.name), "payload": notification.message(example.params)]
+        })
+      operations[name] = operation("send", notification.summary, [name])
+    }
     messages["error"] = message("error", "What could not be done, and why.", errorSchema, [])
     return [
       "asyncapi": "3.0.0",

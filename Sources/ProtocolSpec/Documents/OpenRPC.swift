@@ -5,6 +5,7 @@ extension Specification {
   package var openRPC: JSONValue {
     var schemas = SharedSchemas(task: methods)
     let methods = methods.map { method in openRPC(method, &schemas) }
+    let notifications = notifications.map { notification in openRPC(notification, &schemas) }
     return [
       "openrpc": "1.3.2",
       "info": [
@@ -14,6 +15,16 @@ extension Specification {
       "servers": [["name": "default", "url": .string(defaultURL)]],
       "methods": .array(methods),
       "components": ["schemas": .object(schemas.all)],
+      // OpenRPC has methods that a client calls only; an extension may begin with x-.
+      "x-notifications": .array(notifications),
+    ]
+  }
+
+  private func openRPC(_ notification: NotificationSpec, _ schemas: inout SharedSchemas) -> JSONValue {
+    [
+      "name": .string(notification.name.rawValue), "summary": .string(notification.summary),
+      "topic": .string(notification.topic.rawValue),
+      "params": schemas.hoisted(notification.paramsSchema, of: notification.name.rawValue),
     ]
   }
 
@@ -25,6 +36,7 @@ extension Specification {
       ("name", .string(method.name)), ("summary", .string(method.summary)),
       ("paramStructure", "by-name"),
     ])
+    if !method.dialects.contains(.bare) { members["description"] = "It is served in JSON-RPC only." }
     if let bare = method.bareResultSchema {
       members["description"] = .string("In the bare dialect the result is \(bare["const"] ?? bare).")
     }

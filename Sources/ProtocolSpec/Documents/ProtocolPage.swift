@@ -14,6 +14,7 @@ package struct ProtocolPage {
     self.files = files
     try overview()
     methods()
+    notifications()
     try errors()
     try machine("States of a task", "states/task.yaml")
     try machine("States of the system", "states/system.yaml")
@@ -66,7 +67,8 @@ package struct ProtocolPage {
     line(
       "Of the Model Context Protocol these revisions are spoken on the same socket: "
         + spec.mcp.revisions.map { "`\($0.name)`" }.joined(separator: ", ") + ". Its tools are the methods "
-        + spec.mcp.tools.map { "`\($0.method.name)`" }.joined(separator: ", ") + ".")
+        + spec.mcp.tools.map { "`\($0.method.name)`" }.joined(separator: ", ") + ", its resources "
+        + "`\(spec.mcp.resources.system.uri)` and `\(spec.mcp.resources.task.uri)`.")
     line()
   }
 
@@ -81,7 +83,7 @@ package struct ProtocolPage {
     for method in spec.methods {
       line("### \(method.name)")
       line()
-      line(method.summary)
+      line(method.summary + (method.dialects.contains(.bare) ? "" : " It is served in JSON-RPC only."))
       line()
       properties("Params", method.paramsSchema)
       if method.name != Self.taskReader && method.resultSchema == spec.method(Self.taskReader)?.resultSchema {
@@ -106,6 +108,28 @@ package struct ProtocolPage {
         if !example.params.isEmpty { request["params"] = .object(example.params) }
         line("→ \(JSONWriter.text(.object(request)))")
         line("← \(JSONWriter.text(["jsonrpc": "2.0", "id": 1, "result": example.result]))")
+        line("```")
+        line()
+      }
+    }
+  }
+
+  private mutating func notifications() {
+    line("## Notifications")
+    line()
+    line("They are sent in JSON-RPC, to who has asked for their topic with [subscribe](#subscribe).")
+    line()
+    for notification in spec.notifications {
+      line("### \(notification.name.rawValue)")
+      line()
+      line("Topic `\(notification.topic.rawValue)`. \(notification.summary)")
+      line()
+      properties("Params", notification.paramsSchema)
+      for example in notification.examples {
+        line("\(example.name.prefix(1).uppercased())\(example.name.dropFirst()):")
+        line()
+        line("```text")
+        line("← \(JSONWriter.text(notification.message(example.params)))")
         line("```")
         line()
       }

@@ -5,6 +5,7 @@ import time
 
 import methods
 import mcp
+import notices
 from wire import ParseFailure, Refusal, dump, invalid_request, method_not_found, parse
 
 ABSENT = object()
@@ -19,11 +20,13 @@ class Connection:
         self.odd = odd
         self.socket, self.handlers = socket, handlers
         self.rate_limit, self.second, self.in_second = rate_limit, 0, 0
-        self.session = mcp.Session(handlers)
+        self.subscriptions = notices.Subscriptions(handlers)
+        self.session = mcp.Session(handlers, self.subscriptions)
         self.jsonrpc = socket.subprotocol == "mcp"
         self.bare_queue = asyncio.Queue()
         self.jobs, self.pending = set(), {}
         self.spawn(self.serve_bare())
+        self.spawn(self.subscriptions.serve(self.send))
 
     def spawn(self, work):
         job = asyncio.create_task(work)
@@ -39,6 +42,7 @@ class Connection:
                     return
                 await self.take(text)
         finally:
+            self.subscriptions.end()
             for job in list(self.jobs):
                 job.cancel()
 
@@ -103,6 +107,8 @@ class Connection:
             method = request["method"]
             if not isinstance(method, str):
                 raise invalid_request("method must be a string")
+            if method in notices.METHODS:
+                raise invalid_request(f"{method} is for JSON-RPC")
             if method not in methods.SCHEMAS:
                 raise method_not_found(method)
             if refusal := self.limited():
@@ -140,6 +146,12 @@ class Connection:
             job.add_done_callback(lambda done: self.pending.get(key) is done and self.pending.pop(key))
 
     async def answer(self, request, send):
+        if request.get("method") in notices.ORDERED:
+            async with self.subscriptions.order:
+                return await self.answer_now(request, send)
+        await self.answer_now(request, send)
+
+    async def answer_now(self, request, send):
         answer = await self.work(request)
         if answer is not None:
             await send(answer)
@@ -183,6 +195,8 @@ class Connection:
             return None
         if method == "initialize" and in_batch:
             raise invalid_request("initialize must not stand in a batch")
+        if method in notices.METHODS:
+            return await self.subscriptions.call(method, params, notification)
         if method in methods.SCHEMAS:
             return await self.handlers.call(method, params)
         return await self.session.call(method, params)

@@ -226,9 +226,10 @@ class Engine:
             self.enter("brainstem")
 
     def enter(self, state):
-        self.state, self.since = state, store.now()
+        before, self.state, self.since = self.state, state, store.now()
         self.store.fact("state", state)
         self.store.fact("since", self.since)
+        self.store.tell("system", {"system_state": state, "since": self.since, "from": before})
         self.litellm.good = self.cloud.good = 0
         if state == "brainstem":
             mine = asyncio.current_task()

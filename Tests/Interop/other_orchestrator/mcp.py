@@ -15,11 +15,13 @@ INITIALIZE = {
 CALL = {"type": "object", "required": ["name"], "properties": {
     "name": {"type": "string"}, "arguments": {"type": "object"}}}
 LIST = {"type": "object", "properties": {"cursor": {"type": "string"}}}
+URI = {"type": "object", "required": ["uri"], "properties": {"uri": {"type": "string"}}}
+SYSTEM, TASK = "omni://system", "task://"
 
 
 class Session:
-    def __init__(self, handlers):
-        self.handlers, self.revision = handlers, None
+    def __init__(self, handlers, subscriptions):
+        self.handlers, self.subscriptions, self.revision = handlers, subscriptions, None
 
     def since(self, revision):
         return self.revision is not None and self.revision >= revision
@@ -35,6 +37,13 @@ class Session:
             return self.tools(params)
         if self.revision and method == "tools/call":
             return await self.tool(params)
+        if self.revision and method == "resources/list":
+            return await self.resources(params)
+        if self.revision and method == "resources/templates/list":
+            return {"resourceTemplates": [self.shown("uriTemplate", TASK + "{id}", "a task")]}
+        if self.revision and method in ("resources/read", "resources/subscribe", "resources/unsubscribe"):
+            check(URI, params)
+            return await getattr(self, method.removeprefix("resources/"))(params["uri"])
         raise method_not_found(method)
 
     def initialize(self, params):
@@ -46,7 +55,8 @@ class Session:
         server = {"name": "omni-orchestrator", "version": "other-1"}
         if self.since("2025-06-18"):
             server["title"] = "Omni-Orchestrator"
-        return {"protocolVersion": self.revision, "capabilities": {"tools": {"listChanged": False}},
+        return {"protocolVersion": self.revision, "capabilities": {
+                    "tools": {"listChanged": False}, "resources": {"subscribe": True, "listChanged": True}},
                 "serverInfo": server,
                 "instructions": "create_task runs a task; get_task_status tells how far it is."}
 
@@ -63,6 +73,46 @@ class Session:
                 tool |= {"title": title, "outputSchema": methods.RESULTS[name]}
             tools.append(tool)
         return {"tools": tools}
+
+    def shown(self, key, uri, title):
+        resource = {key: uri, "name": uri, "mimeType": "application/json"}
+        return resource | ({"title": title} if self.since("2025-06-18") else {})
+
+    async def resources(self, params):
+        check(LIST, params)
+        self.subscriptions.list_was_read = True
+        page = await self.handlers.list_tasks(params)
+        answer = {"resources": [self.shown("uri", TASK + each["task_id"], "a task") for each in page["tasks"]]}
+        if "cursor" not in params:
+            answer["resources"].insert(0, self.shown("uri", SYSTEM, "the system"))
+        if "next_cursor" in page:
+            answer["nextCursor"] = page["next_cursor"]
+        return answer
+
+    def task_of(self, uri):
+        """The id of the task, or None for the system."""
+        if uri == SYSTEM:
+            return None
+        task_id = uri.removeprefix(TASK)
+        if task_id == uri or self.handlers.store.row(task_id) is None:
+            raise Refusal(-32002, "Resource not found", uri=uri)
+        return task_id
+
+    async def read(self, uri):
+        task_id = self.task_of(uri)
+        value = await (self.handlers.get_task_status({"task_id": task_id}) if task_id
+                       else self.handlers.system_status({}))
+        return {"contents": [{"uri": uri, "mimeType": "application/json", "text": dump(value)}]}
+
+    async def subscribe(self, uri):
+        task_id = self.task_of(uri)
+        if uri not in self.subscriptions.all:
+            self.subscriptions.add(uri, {"tasks" if task_id else "system"}, task_id)
+        return {}
+
+    async def unsubscribe(self, uri):
+        self.subscriptions.all.pop(uri, None)
+        return {}
 
     async def tool(self, params):
         check(CALL, params)

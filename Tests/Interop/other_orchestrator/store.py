@@ -16,6 +16,7 @@ def now():
 
 class Store:
     def __init__(self, folder):
+        self.listeners = []
         os.makedirs(folder, exist_ok=True)
         self.database = sqlite3.connect(os.path.join(folder, "other.db"), isolation_level=None)
         self.database.row_factory = sqlite3.Row
@@ -47,13 +48,21 @@ class Store:
             "INSERT INTO tasks (task_id, description, type, history, key, state, created_at,"
             " updated_at, executor, model, complexity) VALUES (?,?,?,?,?,'idle',?,?,?,?,?)",
             (task_id, description, kind, json.dumps(history), key, time, time, executor, model, complexity))
+        self.tell("tasks", task(self.row(task_id)), is_new=True)
         return task_id
 
+    def tell(self, topic, content, **more):
+        for listener in list(self.listeners):
+            listener(topic, content, **more)
+
     def change(self, task_id, **fields):
+        before = self.row(task_id)["state"]
         fields["updated_at"] = now()
         names = ", ".join(f"{name} = ?" for name in fields)
         self.database.execute(
             f"UPDATE tasks SET {names} WHERE task_id = ?", (*fields.values(), task_id))
+        if fields.get("state", before) != before:
+            self.tell("tasks", task(self.row(task_id)))
 
     def row(self, task_id):
         return self.database.execute("SELECT * FROM tasks WHERE task_id = ?", (task_id,)).fetchone()

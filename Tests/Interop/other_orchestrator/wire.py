@@ -135,6 +135,8 @@ def check(schema, value, path=""):
         if value > schema.get("maximum", value):
             refuse("maximum", f"is more than {schema['maximum']}")
     if isinstance(value, list):
+        if len(value) < schema.get("minItems", 0):
+            refuse("minItems", "has too few items")
         if len(value) > schema.get("maxItems", len(value)):
             refuse("maxItems", f"has more than {schema['maxItems']} items")
         for index, each in enumerate(value):

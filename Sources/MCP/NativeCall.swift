@@ -1,20 +1,37 @@
 package import JSON
 package import ProtocolSpec
 
-/// A call of a tool that is under way: the native request to run, and how its outcome is told.
-package struct ToolCall: Sendable {
+/// A call that is under way for a request of MCP: the native request to run, and how its outcome is told.
+package struct NativeCall: Sendable {
   package let request: Request
-  let revision: MCPRevision
+  private let tell: @Sendable (Result<JSONValue, ProtocolFault>) -> Result<JSONValue, ProtocolFault>
 
-  /// The outcome of `request` as that of `tools/call`.
+  init(
+    request: Request,
+    tell: @escaping @Sendable (Result<JSONValue, ProtocolFault>) -> Result<JSONValue, ProtocolFault>
+  ) {
+    self.request = request
+    self.tell = tell
+  }
+
+  /// The outcome of `request` as that of the request of MCP.
   package func outcome(_ outcome: Result<JSONValue, ProtocolFault>) -> Result<JSONValue, ProtocolFault> {
+    tell(outcome)
+  }
+}
+
+/// How `tools/call` tells the outcome of the tool's method.
+enum ToolOutcome {
+  static func of(
+    _ outcome: Result<JSONValue, ProtocolFault>, _ revision: MCPRevision
+  ) -> Result<JSONValue, ProtocolFault> {
     switch outcome {
     case .success(let value): .success(ToolResult.success(value).json(revision))
-    case .failure(let fault): Self.outcome(fault, revision)
+    case .failure(let fault): of(fault, revision)
     }
   }
 
-  static func outcome(_ fault: ProtocolFault, _ revision: MCPRevision) -> Result<JSONValue, ProtocolFault> {
+  static func of(_ fault: ProtocolFault, _ revision: MCPRevision) -> Result<JSONValue, ProtocolFault> {
     switch fault.name {
     // Nothing a model could do better: an error of the server, not of the tool.
     case .internalError: .failure(fault)
@@ -31,6 +48,7 @@ enum MCPField {
   static let cursor = "cursor"
   static let name = "name"
   static let arguments = "arguments"
+  static let uri = "uri"
 }
 
 extension ProtocolFault {
