@@ -7,6 +7,7 @@ import YAML
 /// What the admin API is asked for.
 enum AdminRequest {
   case arm(Arming)
+  case gateway(GatewaySettings)
   case reset
   case clock
   case restartClock
@@ -28,6 +29,7 @@ enum AdminRequest {
   init(_ request: FaceRequest, spec: Specification) {
     switch (request.method, request.path) {
     case ("POST", "/_mock/arm"): self = Self.arming(request, spec)
+    case ("POST", "/_mock/gateway"): self = Self.configuring(request, spec)
     case ("POST", "/_mock/reset"): self = .reset
     case ("GET", "/_mock/journal"): self = Self.journal(request)
     case ("GET", "/_mock/clock"): self = .clock
@@ -35,14 +37,15 @@ enum AdminRequest {
     case (_, "/_mock/clock"): self = Self.refuse(405, "use GET or POST", allow: "GET, POST")
     case ("POST", Verification.path): self = Self.verification(request, spec)
     case ("GET", "/metrics"): self = .metrics
-    case (_, "/_mock/arm"), (_, "/_mock/reset"), (_, Verification.path):
+    case (_, "/_mock/arm"), (_, "/_mock/gateway"), (_, "/_mock/reset"), (_, Verification.path):
       self = Self.refuse(405, "use POST", allow: "POST")
     case (_, "/_mock/journal"), (_, "/metrics"): self = Self.refuse(405, "use GET", allow: "GET")
     default:
       self = Self.refuse(
         404,
-        "no such path, there are POST /_mock/arm, POST /_mock/reset, GET /_mock/journal?after=N&wait=2s, "
-          + "GET and POST /_mock/clock, POST /_mock/verify and, on the admin port, GET /metrics")
+        "no such path, there are POST /_mock/arm, POST /_mock/gateway, POST /_mock/reset, "
+          + "GET /_mock/journal?after=N&wait=2s, GET and POST /_mock/clock, POST /_mock/verify "
+          + "and, on the admin port, GET /metrics")
     }
   }
 
@@ -65,6 +68,20 @@ enum AdminRequest {
       return .verify(try Verification.expectations(of: request.body, spec: spec))
     } catch {
       return refuse(400, "line \(error.place.line) column \(error.place.column): \(error.message)")
+    }
+  }
+
+  private static func configuring(_ request: FaceRequest, _ spec: Specification) -> AdminRequest {
+    let body: JSONValue
+    do throws(JSONError) {
+      body = try JSONParser.parse(request.body)
+    } catch {
+      return refuse(400, "not JSON: \(error)")
+    }
+    do throws(ArmingError) {
+      return .gateway(try GatewaySettings(body, spec: spec))
+    } catch {
+      return refuse(400, error.description)
     }
   }
 

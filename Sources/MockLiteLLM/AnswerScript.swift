@@ -44,9 +44,16 @@ struct AnswerScript: Sendable {
       breakOff(reply, at: point, end, events: events, pace, &random)
     default: begin(reply, action, pace, isLiteLLM, &random)
     }
+    shift(by: reply.wait)
   }
 
   private mutating func add(_ part: Part, at time: Duration = .zero) { pieces.append((time, part)) }
+
+  private mutating func shift(by wait: Duration) {
+    guard wait > .zero else { return }
+    for place in pieces.indices { pieces[place].time += wait }
+    endTime += wait
+  }
 
   private mutating func begin(
     _ reply: Reply, _ action: FaultAction?, _ pace: AnswerPace, _ isLiteLLM: Bool,

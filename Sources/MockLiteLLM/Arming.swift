@@ -60,6 +60,7 @@ struct Scenario: Sendable {
   let models: [String]?
   /// Nil where nothing says how fast completions come.
   let pace: AnswerPace?
+  let gateway: GatewaySettings?
   let arming: Arming?
 
   init(contentsOf path: String, spec: Specification) throws(SourceError) {
@@ -67,7 +68,9 @@ struct Scenario: Sendable {
   }
 
   init(_ node: YAMLNode, spec: Specification) throws(SourceError) {
-    try node.checkKeys(["format", "seed", "models", "first_token", "tokens_per_second", "jitter", "arm"])
+    try node.checkKeys([
+      "format", "seed", "models", "first_token", "tokens_per_second", "jitter", "gateway", "arm",
+    ])
     let format = try node.required("format")
     guard try format.int() == 1 else {
       throw format.error("format \(format.json) is not known, this is for 1")
@@ -84,14 +87,19 @@ struct Scenario: Sendable {
       return names
     }
     pace = try Self.pace(node)
-    guard let arm = node["arm"] else {
-      arming = nil
-      return
+    gateway = try node["gateway"].map { section throws(SourceError) in
+      do throws(ArmingError) {
+        return try GatewaySettings(section.json, spec: spec)
+      } catch {
+        throw Self.located(error, in: section)
+      }
     }
-    do throws(ArmingError) {
-      arming = try Arming(arm.json, spec: spec)
-    } catch {
-      throw Self.located(error, in: arm)
+    arming = try node["arm"].map { section throws(SourceError) in
+      do throws(ArmingError) {
+        return try Arming(section.json, spec: spec)
+      } catch {
+        throw Self.located(error, in: section)
+      }
     }
   }
 

@@ -4,7 +4,7 @@ import Transport
 
 /// The three services of the mock: their usual answers, and those of a fault.
 struct Faces {
-  private let settings: FaceSettings
+  private var settings: FaceSettings
   private var source: ReplySource
   /// Of the faces that answer from a recording.
   private var replays: [MockFace: Replay]
@@ -13,6 +13,7 @@ struct Faces {
     self.settings = settings
     self.replays = replays
     source = ReplySource(ids: SeededGenerator(seed: settings.seed, stream: "ids"), now: now)
+    source.begin(settings.gateway, seed: settings.seed)
   }
 
   /// Recordings begin again with their first answers.
@@ -24,6 +25,15 @@ struct Faces {
   mutating func recorded(_ request: FaceRequest, on face: MockFace) -> RecordedCall? {
     replays[face]?.call(for: request)
   }
+
+  /// Configures LiteLLM anew; nil for as it was.
+  mutating func beginGateway(_ gateway: GatewaySettings? = nil) {
+    if let gateway { settings.gateway = gateway }
+    source.begin(settings.gateway, seed: settings.seed)
+  }
+
+  /// The answer to a request of `key` has ended.
+  mutating func finished(_ key: String) { source.keys.finished(key) }
 
   /// What `face` answers when nothing is wrong.
   mutating func reply(to request: FaceRequest, on face: MockFace) -> Reply {
@@ -68,6 +78,7 @@ struct Faces {
     if face == .litellm {
       // LiteLLM passes odd completions through with all its headers.
       let usual = status < 300 ? self.reply(to: request, on: face) : nil
+      if let key = usual?.key { finished(key) }
       let skipped = ["content-type", "cache-control", "x-accel-buffering"]
       headers = usual?.headers.filter { !skipped.contains($0.name) } ?? LiteLLMHeaders.common
     }
@@ -90,7 +101,7 @@ struct Faces {
         status, type: type, message: message,
         retryAfter: rule.headers.first { $0.name.lowercased() == "retry-after" }?.value,
         model: body?["model"]?.string ?? "None", callID: source.callID(request),
-        path: request.path, now: source.now())
+        path: request.path, isStream: body?["stream"]?.bool == true, now: source.now())
     case .direct where request.path == "/v1/chat/completions", .local:
       return PlainChat.error(status, text, type: type ?? LiteLLMErrors.defaultType(status))
     case .direct: return DirectFace.error(status, type: type, text, "req_" + source.ids.hex(24))

@@ -37,6 +37,28 @@ enum LiteLLMErrors {
       type: "invalid_request_error", param: "request_body")
   }
 
+  /// The answer at a limit of the key.
+  ///
+  /// - Parameters:
+  ///   - kind: requests, tokens or max_parallel_requests.
+  ///   - header: which header names the limit; nil for none.
+  static func limited(
+    _ kind: String, limit: Int, header: String?, spend: Double = 0, now: Int, callID: String,
+    message: String? = nil
+  ) -> Reply {
+    let minute = Timestamp(milliseconds: Int64(now) + 60_000).text
+    let reset = String(minute.prefix { $0 != "." }).replacing("T", with: " ") + " UTC"
+    let text =
+      "Rate limit exceeded for api_key: mock. Limit type: \(kind). Current limit: \(limit), Remaining: 0. "
+      + "Limit resets at: \(reset)"
+    var headers: [HeaderField] = [
+      ("retry-after", "60"), ("rate_limit_type", kind), ("reset_at", reset), ("x-litellm-call-id", callID),
+      ("x-litellm-response-cost", "0"), ("x-litellm-key-spend", "\(spend)"),
+    ]
+    if let header { headers.append((header, "\(limit)")) }
+    return reply(429, message ?? text, type: "throttling_error", headers: headers)
+  }
+
   // MARK: - Errors of a fault
 
   /// Types that LiteLLM answers in its own form on `/v1/messages` too.
@@ -48,9 +70,10 @@ enum LiteLLMErrors {
   ///   - type: the error type; nil for the one that goes with the status.
   ///   - message: nil for one that goes with status and type.
   ///   - retryAfter: the value of the Retry-After that the rule adds.
+  ///   - isStream: a stream was asked for.
   static func fault(
     _ status: Int, type: String?, message: String?, retryAfter: String?, model: String, callID: String,
-    path: String, now: Int
+    path: String, isStream: Bool, now: Int
   ) -> Reply {
     let type = type ?? defaultType(status)
     if path == "/v1/messages", !gatewayTypes.contains(type) {
@@ -77,17 +100,8 @@ enum LiteLLMErrors {
         type: type, headers: LiteLLMHeaders.refused(callID: callID))
     case "throttling_error" where retryAfter != nil:
       // LiteLLM says Retry-After itself only at the limits of a key.
-      let reset = Timestamp(milliseconds: Int64(now) + 60_000).text
-      return reply(
-        status,
-        message
-          ?? "Rate limit exceeded for api_key: mock. Limit type: requests. Current limit: 1, Remaining: 0. "
-          + "Limit resets at: \(reset)",
-        type: type,
-        headers: [
-          ("x-litellm-call-id", callID), ("rate_limit_type", "requests"), ("reset_at", reset),
-          ("x-litellm-key-rpm-limit", "1"),
-        ])
+      return limited(
+        "requests", limit: 1, header: "x-litellm-key-rpm-limit", now: now, callID: callID, message: message)
     case "internal_server_error" where status == 429:
       return reply(
         status, message ?? "No deployments available for selected model.", type: type,
@@ -99,8 +113,24 @@ enum LiteLLMErrors {
         case "/v1/responses", "/responses": LiteLLMHeaders.failed(callID: callID, model: model)
         default: LiteLLMHeaders.failed(callID: callID, model: nil)
         }
-      return reply(status, message ?? providerMessage(status, model), type: type, headers: headers)
+      let text = message ?? providerMessage(status, model)
+      guard isStream, text.hasPrefix("litellm.APIConnectionError") || text.hasPrefix("litellm.APIError")
+      else {
+        return reply(status, text, type: type, headers: headers)
+      }
+      return beforeStream(status, text, model, callID)
     }
+  }
+
+  /// What LiteLLM answers where a stream fails before its first event: an error without a type, under
+  /// the head of the stream.
+  private static func beforeStream(_ status: Int, _ text: String, _ model: String, _ callID: String) -> Reply
+  {
+    let completion = Completion(model: model, prompt: "")
+    let headers = LiteLLMHeaders.success(completion, callID: callID, kind: .stream)
+    return Reply(
+      status, json: OpenAIBodies.error(text, type: .null, code: .string(String(status))),
+      headers: headers + LiteLLMHeaders.common)
   }
 
   static func defaultType(_ status: Int) -> String {

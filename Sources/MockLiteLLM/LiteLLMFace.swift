@@ -9,17 +9,33 @@ struct LiteLLMFace {
     guard route.methods.contains(request.method) else {
       return LiteLLMErrors.detail(405, "Method Not Allowed", allow: route.methods.filter { $0 != "OPTIONS" })
     }
-    if !route.isPublic, let refusal = refusal(of: request) { return refusal }
+    var key = ""
+    if !route.isPublic, let refusal = refusal(of: request, source.keys, &key) { return refusal }
     switch route {
     case .chat, .completions, .embeddings, .responses, .messages:
-      return LiteLLMInference(settings: settings, route: route).reply(to: request, &source)
+      return inference(LiteLLMInference(settings: settings, route: route), request, key, &source)
     default: return information(route, request)
     }
   }
 
-  /// The answer to a request without the right key; nil if it may pass.
-  private func refusal(of request: FaceRequest) -> Reply? {
-    let key: String
+  private func inference(
+    _ inference: LiteLLMInference, _ request: FaceRequest, _ key: String, _ source: inout ReplySource
+  ) -> Reply {
+    guard source.keys.knows(key) else { return inference.reply(to: request, &source) }
+    let refusal = source.keys.admit(
+      key, now: source.gatewayTime, milliseconds: source.now(), callID: source.callID(request))
+    if let refusal { return refusal }
+    var reply = inference.reply(to: request, &source)
+    reply.key = key
+    if let charge = reply.charge {
+      let headers = source.keys.charge(key, tokens: charge.tokens, cost: charge.cost)
+      for (name, value) in headers { reply.set(name, value) }
+    }
+    return reply
+  }
+
+  /// The answer to a request without the right key; nil if it may pass with `key`.
+  private func refusal(of request: FaceRequest, _ keys: GatewayKeys, _ key: inout String) -> Reply? {
     if let given = request.header("authorization") {
       guard given.lowercased().hasPrefix("bearer ") else { return LiteLLMErrors.noScheme }
       key = String(given.dropFirst("bearer ".count))
@@ -29,8 +45,8 @@ struct LiteLLMFace {
       return LiteLLMErrors.noKey
     }
     guard !key.isEmpty else { return LiteLLMErrors.noKey }
-    if let accepted = settings.apiKey, accepted != key { return LiteLLMErrors.badKey }
-    return nil
+    if keys.isEmpty && settings.apiKey == nil { return nil }
+    return keys.knows(key) || settings.apiKey == key ? nil : LiteLLMErrors.badKey
   }
 
   private func information(_ route: LiteLLMRoute, _ request: FaceRequest) -> Reply {

@@ -22,12 +22,16 @@ enum LiteLLMHeaders {
     return headers + [("x-litellm-timeout", "6000.0")]
   }
 
+  /// What a completion costs, in dollars.
+  static func cost(_ completion: Completion) -> (input: Double, output: Double) {
+    (Double(completion.promptTokens) * 0.000_000_8, Double(completion.completionTokens) * 0.000_004)
+  }
+
   enum Kind { case whole, stream, messages }
 
   /// On a completion.
   static func success(_ completion: Completion, callID: String, kind: Kind) -> [HeaderField] {
-    let input = Double(completion.promptTokens) * 0.000_000_8
-    let output = Double(completion.completionTokens) * 0.000_004
+    let (input, output) = cost(completion)
     // The cost is known only when the answer is whole.
     let isPriced = kind == .whole
     var headers: [HeaderField] = [

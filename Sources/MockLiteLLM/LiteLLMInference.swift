@@ -23,7 +23,50 @@ struct LiteLLMInference {
         headers: LiteLLMHeaders.refused(callID: callID))
     }
     if let refusal = refusal(of: body, callID) { return refusal }
-    return answer(body, modelName(body) ?? "", callID, &source)
+    let model = modelName(body) ?? ""
+    let time = source.gatewayTime
+    guard let outcome = source.gateway?.call(model, request, body, now: time) else {
+      return answer(body, model, callID, &source)
+    }
+    var reply = passOn(outcome, request, body, callID, &source)
+    reply.wait = outcome.time
+    return reply
+  }
+
+  /// The answer of a deployment, or what the router says in its place.
+  private func passOn(
+    _ outcome: Gateway.Outcome, _ request: FaceRequest, _ body: JSONValue, _ callID: String,
+    _ source: inout ReplySource
+  ) -> Reply {
+    if let failure = outcome.failure {
+      var reply = LiteLLMErrors.fault(
+        failure.status, type: failure.type, message: failure.message,
+        retryAfter: failure.isCooldown ? failure.retryAfter : nil, model: outcome.model, callID: callID,
+        path: request.path, isStream: body["stream"]?.bool == true, now: source.now())
+      // LiteLLM says Retry-After only of its own; that of a provider has another name.
+      let header = failure.isCooldown ? "retry-after" : "llm_provider-retry-after"
+      if let time = failure.retryAfter { reply.set(header, time) }
+      return reply
+    }
+    let usual = source.change
+    defer { source.change = usual }
+    if let rule = outcome.rule { source.change = rule.completion }
+    var reply = answer(body, outcome.model, callID, &source)
+    if case .answer(_, _, _, let told?)? = outcome.rule?.action {
+      reply.content = .whole(JSONWriter.bytes(told))
+    }
+    if case .stream(let fault, _)? = outcome.rule?.action, [.onlyDone, .empty].contains(fault),
+      case .events(let events) = reply.content
+    {
+      // A finish is made up where the deployment has said nothing.
+      reply.content = .events(events.filter { $0.kind != .token })
+    }
+    reply.set("x-litellm-model-id", LiteLLMHeaders.modelID("\(outcome.model)/\(outcome.deployment)"))
+    reply.set("x-litellm-attempted-retries", "\(outcome.retries)")
+    reply.set("x-litellm-attempted-fallbacks", "\(outcome.fallbacks)")
+    reply.fault = outcome.rule?.asPassedOn
+    if let pace = outcome.rule?.pace, pace != AnswerPace() { reply.pace = pace }
+    return reply
   }
 
   /// The path that error texts name, and the member that the endpoint cannot do without.
@@ -94,11 +137,19 @@ struct LiteLLMInference {
       let headers = LiteLLMHeaders.success(completion, callID: callID, kind: kind) + LiteLLMHeaders.common
       var reply = Reply(200, json: whole(completion, id, source.seconds), headers: headers)
       if route != .embeddings { reply.tokens = completion.pieces.count }
+      reply.charge = charge(completion)
       return reply
     }
     let kind: LiteLLMHeaders.Kind = route == .messages ? .messages : .stream
     let headers = LiteLLMHeaders.success(completion, callID: callID, kind: kind)
-    return Reply(events: events, headers: headers + LiteLLMHeaders.common + LiteLLMHeaders.stream)
+    var reply = Reply(events: events, headers: headers + LiteLLMHeaders.common + LiteLLMHeaders.stream)
+    reply.charge = charge(completion)
+    return reply
+  }
+
+  private func charge(_ completion: Completion) -> (tokens: Int, cost: Double) {
+    let (input, output) = LiteLLMHeaders.cost(completion)
+    return (completion.promptTokens + completion.completionTokens, input + output)
   }
 
   /// The events of a stream; nil for an endpoint whose streams the mock does not play.

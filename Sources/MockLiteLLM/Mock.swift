@@ -52,6 +52,7 @@ final class Mock: @unchecked Sendable {
     var settings = FaceSettings()
     settings.seed = options.seed ?? scenario?.seed ?? 1
     settings.apiKey = options.apiKey
+    settings.gateway = scenario?.gateway
     if let models = options.models ?? scenario?.models { settings.setModels(models) }
     faces = Faces(settings, replays: replays, now: { Int(Timestamp.now().milliseconds) })
     engine = FaultEngine(seed: settings.seed)
@@ -67,6 +68,7 @@ final class Mock: @unchecked Sendable {
       .local: try listen(options.localPort),
     ]
     adminListener = try listen(options.adminPort)
+    if let boot = settings.gateway?.boot { engine.arm(boot, on: .litellm) }
     for (face, rule) in scenario?.arming?.rules ?? [] {
       engine.arm(rule, on: face)
       metrics.armed(rule.source, on: face)
@@ -185,19 +187,26 @@ final class Mock: @unchecked Sendable {
     if let status { journal.setStatus(status, of: call.ticket) }
     note(call, status)
     let pace = pace(of: reply, under: rule)
-    guard pace.isAtOnce, rule?.action.isWhole ?? true else {
+    guard pace.isAtOnce, reply.wait == .zero, reply.fault == nil, rule?.action.isWhole ?? true else {
+      let isSpoiled = rule.map { !$0.action.isWhole } ?? false
       let script = AnswerScript(
-        reply, rule?.action, pace: pace, isLiteLLM: call.face == .litellm,
+        reply, isSpoiled ? rule?.action : reply.fault, pace: pace, isLiteLLM: call.face == .litellm,
         random: &jitter[call.face, default: SeededGenerator(seed: 1, stream: call.face.rawValue)])
-      return held.play(script, on: call.exchange) { call.queue?.leave() }
+      return held.play(script, on: call.exchange) { self.ended(call, reply.key) }
     }
     Delivery.send(reply, on: call.exchange)
+    ended(call, reply.key)
+  }
+
+  private func ended(_ call: Call, _ key: String?) {
+    if let key { faces.finished(key) }
     call.queue?.leave()
   }
 
   /// The pace of the rule, or the usual one of a completion.
   private func pace(of reply: Reply, under rule: FaultRule?) -> AnswerPace {
     if let rule, rule.pace != AnswerPace() { return rule.pace }
+    if let pace = reply.pace { return pace }
     switch reply.content {
     case .whole where reply.tokens == 0: return AnswerPace()
     default: return pace
@@ -248,6 +257,13 @@ final class Mock: @unchecked Sendable {
       refusing.reduce(answer) { next, server in
         { server.closeConnections(within: Self.partingTime, then: next) }
       }()
+    case .gateway(let settings):
+      faces.beginGateway(settings)
+      if let boot = settings.boot {
+        engine.arm(boot, on: .litellm, now: now)
+        closePorts(of: .litellm)
+      }
+      Delivery.send(Reply(200, json: [:]), on: exchange)
     case .reset:
       reset()
       Delivery.send(Reply(200, json: [:]), on: exchange)
@@ -296,6 +312,7 @@ final class Mock: @unchecked Sendable {
   private func reset() {
     engine.reset()
     faces.reset()
+    faces.beginGateway()
     journal.reset()
     start = .now
     openPorts()

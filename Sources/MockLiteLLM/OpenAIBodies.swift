@@ -57,9 +57,10 @@ enum OpenAIBodies {
           "model": .string(completion.shownModel), "choices": completion.hasChoices ? [choice] : [],
         ])
     }
+    let template = EventTemplate { chunk(.token, ["content": .string($0)]) }
     var events = completion.pieces.enumerated().map { index, piece in
-      chunk(
-        .token, index == 0 ? ["role": "assistant", "content": .string(piece)] : ["content": .string(piece)])
+      index > 0
+        ? template.event(piece) : chunk(.token, ["role": "assistant", "content": .string(piece)])
     }
     if var call = toolCalls(completion, id) {
       call["index"] = 0

@@ -18,9 +18,10 @@ enum OtherBodies {
   static func completionEvents(_ completion: Completion, id: String, created: Int, includesUsage: Bool)
     -> [StreamEvent]
   {
-    var events = completion.pieces.map {
+    let template = EventTemplate {
       StreamEvent(.token, part(completion, id, created, .string($0), finish: .null))
     }
+    var events = completion.pieces.map(template.event)
     var last = part(completion, id, created, "", finish: .string(completion.finishReason))
     if includesUsage, completion.hasUsage { last["usage"] = OpenAIBodies.usage(completion) }
     events.append(StreamEvent(.finish, last))

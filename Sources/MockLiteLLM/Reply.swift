@@ -1,4 +1,5 @@
 import JSON
+import ProtocolSpec
 
 /// What a face answers when nothing is wrong, and what a fault then spoils.
 struct Reply: Sendable {
@@ -13,6 +14,16 @@ struct Reply: Sendable {
   var content: Content
   /// The tokens of a completion, for the time it takes.
   var tokens = 0
+  /// What LiteLLM writes on the account of the key.
+  var charge: (tokens: Int, cost: Double)?
+  /// The key whose limits count the answer as running.
+  var key: String?
+  /// How long LiteLLM's router took before.
+  var wait = Duration.zero
+  /// What LiteLLM passes on of a deployment that goes wrong in the middle of its stream.
+  var fault: FaultAction?
+  /// How fast the deployment speaks; nil for as usual.
+  var pace: AnswerPace?
 
   init(_ status: Int, json: JSONValue, headers: [HeaderField] = []) {
     self.init(status, body: JSONWriter.bytes(json), type: "application/json", headers: headers)
@@ -32,7 +43,7 @@ struct Reply: Sendable {
 
   /// Replaces the header `name`, or adds it.
   mutating func set(_ name: String, _ value: String) {
-    headers.removeAll { $0.name.lowercased() == name.lowercased() }
+    headers.removeAll { isSameName($0.name, name) }
     headers.append((name, value))
   }
 

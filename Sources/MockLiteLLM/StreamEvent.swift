@@ -41,3 +41,27 @@ struct StreamEvent: Sendable {
 
   var isNamed: Bool { bytes.starts(with: "event:".utf8) }
 }
+
+/// Events that differ only in one text. Streams of a thousand tokens are made from it.
+struct EventTemplate {
+  private let kind: StreamEvent.Kind
+  private let front: [UInt8]
+  private let back: [UInt8]
+
+  /// Stands for the text; no model has such a name.
+  private static let mark = "\u{1}"
+
+  /// - Parameter make: gives the event with a text, which stands in it once, as a JSON string.
+  init(_ make: (String) -> StreamEvent) {
+    let event = make(Self.mark)
+    kind = event.kind
+    let text = JSONWriter.bytes(.string(Self.mark))
+    let place = event.bytes.firstRange(of: text) ?? event.bytes.endIndex..<event.bytes.endIndex
+    front = Array(event.bytes[..<place.lowerBound])
+    back = Array(event.bytes[place.upperBound...])
+  }
+
+  func event(_ text: String) -> StreamEvent {
+    StreamEvent(kind, front + JSONWriter.bytes(.string(text)) + back)
+  }
+}

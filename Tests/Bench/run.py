@@ -16,6 +16,7 @@ from pathlib import Path
 import answers
 import durable
 import endurance
+import mock
 import peers
 import tasks
 from figures import Line, Part, text
@@ -30,6 +31,8 @@ PARTS = {
     "idle": endurance.idle,
     "idle-cpu": endurance.idle_cpu,
     "soak": endurance.soak,
+    "mock": mock.mock,
+    "streams": mock.streams,
 }
 
 

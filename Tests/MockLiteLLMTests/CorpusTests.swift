@@ -13,15 +13,64 @@ struct CorpusTests {
     ("18-", "the recorder's mock_response"), ("50-up-err200", "a mishap inside of LiteLLM"),
     ("19b-", "the recorder's mock_response"),
     ("20b-", "the recorder's mock_response"), ("104-", "streams of /v1/responses"),
-    ("101-", "the provider of the recorder is not Anthropic's"), ("102-", "the same"), ("103-", "the same"),
-    ("100-", "the same"), ("60-stream-s-", "an error inside of a stream comes from the rule's body"),
-    ("93-", "the same"), ("95-", "the same"), ("96-", "the same"), ("97-", "the same"),
-    ("39-", "the same"), ("60-stream-hang", "the same"),
+    ("101-", "the provider of the recorder is not Anthropic's"), ("100-", "the same"),
   ]
 
   /// Streams that ended well although the provider's did not.
   private static let endedWell = [
     "60-stream-s-comment", "60-stream-s-split", "60-stream-s-nodone", "60-stream-s-noend",
+  ]
+
+  /// Streams in which LiteLLM told of an error, and after how many events.
+  private static let brokenStreams: [(name: String, events: Int)] = [
+    ("60-stream-s-cut", 3), ("60-stream-s-err", 3), ("60-stream-s-stall", 3), ("93-", 3), ("95-", 3),
+    ("96-", 3), ("97-", 3), ("102-", 1), ("103-", 1),
+  ]
+
+  /// How LiteLLM is to be configured for a recording, and how many calls came before it.
+  private static let gateways: [(name: String, settings: String, before: Int)] = [
+    ("60-stream-s-doneonly", #"{"deployments":{"up-s-doneonly":[{"faults":[{"stream":"only_done"}]}]}}"#, 0),
+    ("70-auth-sk-ok", #"{"keys":{"sk-ok":{"rpm":100,"tpm":100000,"budget":10,"spend":0.25}}}"#, 0),
+    ("70-auth-sk-budget", #"{"keys":{"sk-budget":{"budget":0.001}}}"#, 0),
+    ("71-rpm-0", #"{"keys":{"sk-rpm":{"rpm":1}}}"#, 0), ("71-rpm-1", #"{"keys":{"sk-rpm":{"rpm":1}}}"#, 1),
+    ("71-rpm-2", #"{"keys":{"sk-rpm":{"rpm":1}}}"#, 2), ("72-", #"{"keys":{"sk-tpm":{"tpm":0}}}"#, 0),
+    ("73-par-second", #"{"keys":{"sk-par":{"parallel":0}}}"#, 0),
+    ("76-chat-budget", #"{"keys":{"sk-budget":{"budget":0.001,"spend":1}}}"#, 0),
+    (
+      "81-",
+      #"{"deployments":{"withfb":[{"faults":[{"status":500}]}]},"fallbacks":{"withfb":["fb"]}}"#, 0
+    ),
+    (
+      "83-two429-2",
+      #"{"deployments":{"two429":[{"faults":[{"status":429,"retry_after":600}]},{"faults":[{"status":429,"retry_after":600}]}]}}"#,
+      2
+    ),
+    ("85-", #"{"deployments":{"flaky1":[{"faults":[{"status":500,"times":1}]}]}}"#, 0),
+    ("86-", #"{"deployments":{"flaky2":[{"faults":[{"status":500,"times":2}]}]}}"#, 0),
+    (
+      "87-auth2-2",
+      #"{"cooldown":"10m","deployments":{"auth2":[{"faults":[{"status":401}]},{"faults":[{"status":401}]}]}}"#,
+      2
+    ),
+    (
+      "89-",
+      #"{"deployments":{"ctxfb":[{"faults":[{"fault":"context-window"}]}]},"fallbacks":{"ctxfb":["fb"]}}"#, 0
+    ),
+    (
+      "92-",
+      #"{"timeout":"1ms","deployments":{"hangfb":[{"faults":[{"hang":true}]}]},"fallbacks":{"hangfb":["fb"]}}"#,
+      0
+    ),
+    (
+      "94-",
+      #"{"deployments":{"streamfb0":[{"faults":[{"stream":"error","events":0}]}]},"fallbacks":{"streamfb0":["fb"]}}"#,
+      0
+    ),
+    ("98-", #"{"deployments":{"single500":[{"faults":[{"status":500}]}]}}"#, 0),
+    (
+      "99-",
+      #"{"deployments":{"withfb":[{"faults":[{"status":500}]}]},"fallbacks":{"withfb":["fb"]}}"#, 0
+    ),
   ]
 
   /// Errors that a request causes by itself, without a rule.
@@ -35,9 +84,10 @@ struct CorpusTests {
   private static let oddCompletions = ["50-up-emptychoices", "50-up-nullcontent", "50-up-nousage"]
 
   /// Headers that depend on the provider behind, on the limits of a key, or on the connection.
-  private static func isOptional(_ header: String) -> Bool {
-    header.hasPrefix("llm_provider-") || header.hasPrefix("x-ratelimit-")
-      || header.hasPrefix("x-litellm-key-")
+  private static func isOptional(_ header: String, isKeyed: Bool) -> Bool {
+    let isOfKey = header.hasPrefix("x-ratelimit-api_key-") || header.hasPrefix("x-litellm-key-")
+    if isKeyed, isOfKey { return header == "x-litellm-key-spend" }
+    return isOfKey || header.hasPrefix("llm_provider-") || header.hasPrefix("x-ratelimit-")
       || [
         "request-id", "x-litellm-overhead-duration-ms", "x-litellm-max-retries",
         "x-litellm-callback-duration-ms",
@@ -70,13 +120,23 @@ struct CorpusTests {
   }
 
   private static func problems(_ exchange: RecordedExchange, _ mock: RunningMock) throws -> [String] {
-    let isNatural = natural.contains { exchange.name.hasPrefix($0) }
+    let gateway = gateways.first { exchange.name.hasPrefix($0.name) }
+    let isKeyed = gateway?.settings.hasPrefix(#"{"keys""#) == true
+    let isNatural = isKeyed || natural.contains { exchange.name.hasPrefix($0) }
     let recorded = exchange.answer
     var headers = exchange.requestHeaders
-    if recorded.status >= 400, !isNatural {
+    // A configuration stays until the next one.
+    _ = try mock.ask("admin", "POST /_mock/gateway", headers: [], body: gateway?.settings ?? "{}")
+    if let broken = brokenStreams.first(where: { exchange.name.hasPrefix($0.name) }) {
+      try mock.arm(#"{"litellm":[{"stream":"error","events":\#(broken.events)}]}"#)
+    } else if recorded.status >= 400, !isNatural, gateway == nil {
       var rule: JSONValue = ["status": .int(recorded.status)]
       let error = exchange.json?["error"]
-      rule["type"] = error?["type"]
+      if error?["type"] == .null {
+        rule["message"] = error?["message"]
+      } else {
+        rule["type"] = error?["type"]
+      }
       rule["retry_after"] = recorded["retry-after"].map { .string($0) }
       try mock.arm(JSONWriter.text(["litellm": [rule]]))
     }
@@ -89,18 +149,27 @@ struct CorpusTests {
         $0.lowercased().hasPrefix("authorization:") ? "Authorization: Bearer sk-***" : $0
       }
     }
+    for _ in 0..<(gateway?.before ?? 0) {
+      _ = try mock.ask("litellm", exchange.line, headers: headers, body: exchange.requestBody)
+    }
     let ours = try mock.ask("litellm", exchange.line, headers: headers, body: exchange.requestBody)
     var problems: [String] = []
+    if gateway != nil {
+      for name in ["x-litellm-attempted-retries", "x-litellm-attempted-fallbacks"]
+      where ours[name] != recorded[name] {
+        problems.append("\(name) \(ours[name] ?? "none"), recorded \(recorded[name] ?? "none")")
+      }
+    }
     if ours.status != recorded.status {
       problems.append("status \(ours.status), recorded \(recorded.status)")
     }
     let names = Set(ours.headers.map(\.name)).symmetricDifference(recorded.headers.map(\.name))
-    let odd = names.filter { !isOptional($0) }.sorted()
+    let odd = names.filter { !isOptional($0, isKeyed: isKeyed) }.sorted()
     if !odd.isEmpty { problems.append("headers on one side only: \(odd.joined(separator: ", "))") }
-    return problems + bodyProblems(ours, exchange, isNatural: isNatural)
+    return try problems + bodyProblems(ours, exchange, isNatural: isNatural)
   }
 
-  private static func bodyProblems(_ ours: HTTPAnswer, _ exchange: RecordedExchange, isNatural: Bool)
+  private static func bodyProblems(_ ours: HTTPAnswer, _ exchange: RecordedExchange, isNatural: Bool) throws
     -> [String]
   {
     let recorded = exchange.answer
@@ -110,7 +179,7 @@ struct CorpusTests {
       ]
     }
     if recorded["content-type"]?.hasPrefix("text/event-stream") == true {
-      return streamProblems(ours, recorded)
+      return try streamProblems(ours, recorded)
     }
     guard let json = exchange.json else { return [] }
     guard let own = try? ours.json else { return ["the body is no JSON"] }
@@ -131,8 +200,17 @@ struct CorpusTests {
     return problems
   }
 
-  private static func streamProblems(_ ours: HTTPAnswer, _ recorded: HTTPAnswer) -> [String] {
-    guard ours.events.last == "[DONE]", recorded.events.last == "[DONE]" else { return ["no [DONE]"] }
+  private static func streamProblems(_ ours: HTTPAnswer, _ recorded: HTTPAnswer) throws -> [String] {
+    guard (ours.events.last == "[DONE]") == (recorded.events.last == "[DONE]") else {
+      return ["[DONE] on one side only"]
+    }
+    if recorded.events.last != "[DONE]" {
+      guard let own = ours.events.last, let other = recorded.events.last else { return ["a stream is empty"] }
+      guard ours.events.count == recorded.events.count else {
+        return ["\(ours.events.count) events, recorded \(recorded.events.count)"]
+      }
+      return try Shape.differences(JSONParser.parse(own), JSONParser.parse(other))
+    }
     func chunks(_ answer: HTTPAnswer) -> [JSONValue] {
       answer.events.dropLast().compactMap { try? JSONParser.parse($0) }
     }

@@ -205,6 +205,27 @@ struct FaultTests {
     }
   }
 
+  @Test("one clock tells all faces when an outage begins")
+  func clock() async throws {
+    try await RunningMock.run { (mock: RunningMock) async throws in
+      try mock.arm(
+        #"""
+        {"litellm":[{"status":500,"at":"0s","for":"1h"}],"direct":[{"status":503,"at":"1h"}],
+          "local":[{"refuse":true,"at":"0s","for":"1h"}]}
+        """#)
+      func check() throws {
+        #expect(try mock.chat().status == 500)
+        #expect(try mock.ask("direct", "GET /").status == 200)
+        #expect(RawClient(port: mock.port("local")) == nil)
+      }
+      try check()
+      #expect(try mock.ask("admin", "POST /_mock/clock", headers: []).status == 200)
+      try check()
+      let clock = try mock.ask("admin", "GET /_mock/clock", headers: []).json
+      #expect(try #require(clock["at_ms"]?.double) >= 0)
+    }
+  }
+
   @Test("a stream is cut without its end")
   func truncatedStream() async throws {
     try await RunningMock.run { (mock: RunningMock) async throws in
