@@ -53,10 +53,12 @@ async def main(url: str) -> int:
     async with websockets.connect(url, max_size=2**20 + 1) as socket:
         server = Orchestrator(socket)
         await asyncio.gather(server.ask("ping"), server.ask("system_status"))
+        told = (await server.ask("subscribe", topics=["tasks"]))["subscription_id"]
         task = (await server.ask("create_task", description="say hello", wait=False))["task_id"]
         await server.ask("get_task_status", task_id=task)
         await server.ask("list_tasks", limit=5)
         await server.ask("cancel_task", task_id=task)
+        await server.ask("unsubscribe", subscription_id=told)
     return 0
 
 
