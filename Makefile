@@ -43,6 +43,7 @@ build: deps ## build the three programs
 
 demo: build ## start mock and server, judge the server, print the verdict
 	$(BIN)/omni-conformance demo
+	$(BIN)/omni-conformance demo --profile faults
 
 test: unit coverage prove-short fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
 

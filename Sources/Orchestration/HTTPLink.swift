@@ -186,49 +186,56 @@ final class HTTPLink: MCPLink {
 
   private func whole(_ body: HTTPBodyStream) async throws(LinkEnd) -> [UInt8] {
     var bytes: [UInt8] = []
-    do throws(HTTPClientError) {
-      for try await piece in body {
-        bytes += piece
-        if bytes.count > maxBytes { throw .tooLarge(maxBytes) }
-      }
-      return bytes
-    } catch {
-      throw LinkEnd(reason: error.description)
-    }
+    var pieces = body.makeAsyncIterator()
+    // The client bounds them.
+    while let piece = try await next(&pieces) { bytes += piece }
+    return bytes
   }
 
   private func read(_ body: HTTPBodyStream) async throws(LinkEnd) {
-    var parser = EventStreamParser(limit: maxBytes)
+    var parser = ServerSentEventParser(maxEventBytes: maxBytes)
     var count = 0
-    do {
-      for try await piece in body {
-        for message in try parser.take(piece) {
-          count += 1
-          try tell(message)
-        }
-      }
-    } catch let end as LinkEnd {
-      throw end
-    } catch let error as HTTPClientError {
-      throw LinkEnd(reason: error.description)
-    } catch {
-      throw LinkEnd(reason: "an event has more than \(maxBytes) bytes")
-    }
+    var pieces = body.makeAsyncIterator()
+    while let piece = try await next(&pieces) { count += try tell(piece, &parser) }
     if count == 0 { throw LinkEnd(reason: "the server ended a stream without an answer") }
+  }
+
+  private func next(_ pieces: inout HTTPBodyStream.AsyncIterator) async throws(LinkEnd) -> [UInt8]? {
+    do throws(HTTPClientError) {
+      return try await pieces.next()
+    } catch {
+      throw LinkEnd(reason: error.description)
+    }
   }
 
   /// An empty body is that of an answer to a notification.
   private func tell(_ body: [UInt8], isStream: Bool) throws(LinkEnd) {
-    guard isStream else {
-      if !body.isEmpty { try tell(body) }
-      return
+    if isStream {
+      var parser = ServerSentEventParser(maxEventBytes: maxBytes)
+      _ = try tell(body, &parser)
+    } else if !body.isEmpty {
+      try tell(body)
     }
-    var parser = EventStreamParser(limit: maxBytes)
-    do throws(EventStreamParser.TooLong) {
-      for message in try parser.take(body) { output.yield(.message(message)) }
+  }
+
+  /// Tells the messages that end in a piece of a stream of events, and gives how many there are.
+  private func tell(_ piece: [UInt8], _ parser: inout ServerSentEventParser) throws(LinkEnd) -> Int {
+    var messages: [[UInt8]] = []
+    do throws(ServerSentEventOverflow) {
+      try piece.withUnsafeBufferPointer { (bytes) throws(ServerSentEventOverflow) in
+        var offset = 0
+        while let event = try parser.next(UnsafeRawBufferPointer(bytes), &offset) {
+          // The first event of a stream may be there for its id alone.
+          if case .message(let message) = event, !message.data.isEmpty {
+            messages.append(Array(message.data.utf8))
+          }
+        }
+      }
     } catch {
       throw LinkEnd(reason: "an event has more than \(maxBytes) bytes")
     }
+    for message in messages { try tell(message) }
+    return messages.count
   }
 
   private func tell(_ message: [UInt8]) throws(LinkEnd) {

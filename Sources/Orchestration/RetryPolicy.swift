@@ -4,13 +4,13 @@ import ProtocolSpec
 /// minimum, and a budget that keeps an outage from being amplified.
 struct RetryPolicy: Sendable {
   private let policy: FailureTable.Policy
-  private var random: SeededGenerator
+  private var backoff: Backoff
   private var successes: SlidingCount
   private var retries: SlidingCount
 
   init(_ policy: FailureTable.Policy, seed: UInt64) {
     self.policy = policy
-    random = SeededGenerator(seed: seed)
+    backoff = Backoff(base: policy.backoffBase, cap: policy.backoffCap, SeededGenerator(seed: seed))
     successes = SlidingCount(window: policy.budgetWindow)
     retries = SlidingCount(window: policy.budgetWindow)
   }
@@ -29,10 +29,7 @@ struct RetryPolicy: Sendable {
   ///
   /// - Parameter failures: tries that have failed, from 1.
   mutating func pause(afterFailures failures: Int, retryAfter: Duration?) -> Duration {
-    let doublings = min(max(failures - 1, 0), 30)
-    let limit = min(policy.backoffCap, policy.backoffBase * (1 << doublings))
-    let jitter = limit * Double.random(in: 0..<1, using: &random)
-    return max(jitter, retryAfter ?? .zero)
+    max(backoff.pause(afterFailures: failures), retryAfter ?? .zero)
   }
 }
 

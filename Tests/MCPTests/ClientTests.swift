@@ -205,36 +205,3 @@ struct ClientTests {
     #expect(client.call([:]).actions.count == 1)
   }
 }
-
-@Suite("Event streams")
-struct EventStreamParserTests {
-  private func events(_ pieces: [String]) throws -> [String] {
-    var parser = EventStreamParser(limit: 64)
-    return try pieces.flatMap { try parser.take(Array($0.utf8)) }.map { String(decoding: $0, as: UTF8.self) }
-  }
-
-  static let streams: [([String], [String])] = [
-    (["data: a\n\n"], ["a"]),
-    (["event: message\nid: 1\ndata: a\ndata:b\n\ndata: c\r\n\r\n"], ["a\nb", "c"]),
-    ([": comment\n\nretry: 5\n\ndata\n\n"], [""]),
-    (["data: a\r\rdata: b\r", "\n\r", "\n"], ["a", "b"]),
-    (["data: begun"], []),
-    (["database: no\n\ndata:  x\n\n"], [" x"]),
-  ]
-
-  @Test("events are the data of their lines", arguments: streams)
-  func data(pieces: [String], expected: [String]) throws { #expect(try events(pieces) == expected) }
-
-  @Test("however the bytes are cut", arguments: streams)
-  func cut(pieces: [String], expected: [String]) throws {
-    #expect(try events(pieces.joined().map { String($0) }) == expected)
-    #expect(try events(pieces.joined().unicodeScalars.map { String($0) }) == expected)
-  }
-
-  @Test("an event without end is refused")
-  func tooLong() {
-    #expect(throws: EventStreamParser.TooLong.self) {
-      try events(Array(repeating: "data: 0123456789\n", count: 8))
-    }
-  }
-}
