@@ -153,8 +153,8 @@ package final class LineProcess: ChannelDelegate, @unchecked Sendable {
 
   func channelClosed(_ end: ChannelEnd) {
     channel = nil
-    // Behind the end of the output its exit is waited for; else the socket broke, or the loop ends.
-    if !hasEOF { finish(ending ?? "its output broke off") }
+    // A program that ends with input unread resets the socket: an end of the output as good as any.
+    if !hasEOF { channelEOF() }
   }
 
   private func exited(_ text: String) {

@@ -128,6 +128,6 @@ struct LineProcessTests {
       #expect(await process.next() == line("up"))
       return process
     }
-    #expect(await events(process).last == .ended("its output broke off"))
+    #expect(await events(process).last == .ended("it was ended by signal 9"))
   }
 }
