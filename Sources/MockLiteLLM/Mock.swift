@@ -99,6 +99,9 @@ final class Mock: @unchecked Sendable {
       self.engine.reset()
       self.held.release()
       self.answerWaiters { _ in true }
+      // They hold the mock.
+      for timer in self.portTimers { timer.cancel() }
+      self.portTimers = []
     }
     await withTaskGroup(of: Void.self) { group in
       for listener in Array(listeners.values) + [adminListener] { group.addTask { listener.close() } }
