@@ -51,7 +51,7 @@ class Client:
     """JSON-RPC over the socket of the server."""
 
     def __init__(self, url: str) -> None:
-        self.connection = connect(url, open_timeout=PATIENCE)
+        self.connection = connect(url, open_timeout=PATIENCE, legacy=True)
         self.number = 0
 
     def ask(self, method: str, **params: object) -> dict:
