@@ -1,6 +1,7 @@
 import Synchronization
 
 #if canImport(Glibc)
+  internal import CLinux
   internal import Glibc
 #else
   internal import Darwin
