@@ -28,8 +28,12 @@ enum AdminRequest {
 
   init(_ request: FaceRequest, spec: Specification) {
     switch (request.method, request.path) {
-    case ("POST", "/_mock/arm"): self = Self.arming(request, spec)
-    case ("POST", "/_mock/gateway"): self = Self.configuring(request, spec)
+    case ("POST", "/_mock/arm"):
+      self = Self.read(request) { (body) throws(ArmingError) in .arm(try Arming(body, spec: spec)) }
+    case ("POST", "/_mock/gateway"):
+      self = Self.read(request) { (body) throws(ArmingError) in
+        .gateway(try GatewaySettings(body, spec: spec))
+      }
     case ("POST", "/_mock/reset"): self = .reset
     case ("GET", "/_mock/journal"): self = Self.journal(request)
     case ("GET", "/_mock/clock"): self = .clock
@@ -49,7 +53,10 @@ enum AdminRequest {
     }
   }
 
-  private static func arming(_ request: FaceRequest, _ spec: Specification) -> AdminRequest {
+  /// What `make` reads in the JSON of the body.
+  private static func read(
+    _ request: FaceRequest, _ make: (JSONValue) throws(ArmingError) -> AdminRequest
+  ) -> AdminRequest {
     let body: JSONValue
     do throws(JSONError) {
       body = try JSONParser.parse(request.body)
@@ -57,7 +64,7 @@ enum AdminRequest {
       return refuse(400, "not JSON: \(error)")
     }
     do throws(ArmingError) {
-      return .arm(try Arming(body, spec: spec))
+      return try make(body)
     } catch {
       return refuse(400, error.description)
     }
@@ -68,20 +75,6 @@ enum AdminRequest {
       return .verify(try Verification.expectations(of: request.body, spec: spec))
     } catch {
       return refuse(400, "line \(error.place.line) column \(error.place.column): \(error.message)")
-    }
-  }
-
-  private static func configuring(_ request: FaceRequest, _ spec: Specification) -> AdminRequest {
-    let body: JSONValue
-    do throws(JSONError) {
-      body = try JSONParser.parse(request.body)
-    } catch {
-      return refuse(400, "not JSON: \(error)")
-    }
-    do throws(ArmingError) {
-      return .gateway(try GatewaySettings(body, spec: spec))
-    } catch {
-      return refuse(400, error.description)
     }
   }
 

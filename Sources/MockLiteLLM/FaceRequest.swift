@@ -1,4 +1,5 @@
 import JSON
+import Wire
 
 typealias HeaderField = (name: String, value: String)
 
@@ -20,9 +21,9 @@ struct FaceRequest: Sendable {
     self.body = body
   }
 
-  /// The first value of the header `name`, given in lower case.
+  /// The first value of the header `name`.
   func header(_ name: String) -> String? {
-    headers.first { isSameName($0.name, name) }?.value
+    headers.first { HTTPHeaders.isSame($0.name, name) }?.value
   }
 
   /// Whether the body says `"stream": true`.
@@ -49,13 +50,6 @@ struct FaceRequest: Sendable {
     else { return nil }
     return percentDecoded(String(path.dropFirst(prefix.count).dropLast(suffix.count)))
   }
-}
-
-/// Whether two header names are the same, whatever their case (RFC 9110 §5.1).
-func isSameName(_ left: String, _ right: String) -> Bool {
-  func lower(_ byte: UInt8) -> UInt8 { (0x41...0x5A).contains(byte) ? byte | 0x20 : byte }
-  return left.utf8.count == right.utf8.count
-    && zip(left.utf8, right.utf8).allSatisfy { lower($0) == lower($1) }
 }
 
 /// The text with `%41` as `A`; what is no escape stays (RFC 3986 §2.1).

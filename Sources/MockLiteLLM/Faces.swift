@@ -1,6 +1,7 @@
 import JSON
 import ProtocolSpec
 import Transport
+import Wire
 
 /// The three services of the mock: their usual answers, and those of a fault.
 struct Faces {
@@ -99,7 +100,7 @@ struct Faces {
       let body = try? JSONParser.parse(request.body, limits: JSONLimits(allowsDuplicateKeys: true))
       return LiteLLMErrors.fault(
         status, type: type, message: message,
-        retryAfter: rule.headers.first { $0.name.lowercased() == "retry-after" }?.value,
+        retryAfter: rule.headers.first { HTTPHeaders.isSame($0.name, "retry-after") }?.value,
         model: body?["model"]?.string ?? "None", callID: source.callID(request),
         path: request.path, isStream: body?["stream"]?.bool == true, now: source.now())
     case .direct where request.path == "/v1/chat/completions", .local:

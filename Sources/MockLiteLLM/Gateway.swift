@@ -1,5 +1,6 @@
 import JSON
 import ProtocolSpec
+import Wire
 
 /// LiteLLM's router: it asks the deployments of a model, again where that may help, lets those rest
 /// that are throttled, and falls back to other models. As recorded with LiteLLM 1.106.
@@ -156,7 +157,7 @@ extension Gateway.Failure {
         }
         return nil
       }
-      let header = rule.headers.first { $0.name.lowercased() == "retry-after" }
+      let header = rule.headers.first { HTTPHeaders.isSame($0.name, "retry-after") }
       self.init(status: status, type: type, message: message, retryAfter: header?.value)
     case .breakOff(.middle, _, let events) where streams && events != 0: return nil
     case .stream(.error, events: 0), .stream(.malformed, events: 0): self = broken("Connection error.")

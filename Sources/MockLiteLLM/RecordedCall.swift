@@ -1,5 +1,6 @@
 import Foundation
 import JSON
+import Wire
 import YAML
 
 /// A request and the answer that a real service gave to it, as `mock-litellm record` writes it and `--replay` reads
@@ -38,7 +39,7 @@ struct RecordedCall: Sendable {
 
   /// Whether the body came bit by bit, with no length told before.
   var isStream: Bool {
-    let type = headers.first { $0.name.lowercased() == "content-type" }?.value ?? ""
+    let type = headers.first { HTTPHeaders.isSame($0.name, "content-type") }?.value ?? ""
     return type.hasPrefix("text/event-stream")
   }
 

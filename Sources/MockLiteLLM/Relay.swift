@@ -24,7 +24,7 @@ struct Relay: Sendable {
     let start = ContinuousClock.now
     let request = exchange.request
     var asked = request.head.headers.filter { !Self.ofConnection.contains($0.name.lowercased()) }
-    asked.removeAll { $0.name.lowercased() == "content-length" }
+    asked.removeAll { HTTPHeaders.isSame($0.name, "content-length") }
     let call = Note(
       method: request.head.method, target: request.head.target,
       headers: asked.map { ($0.name, $0.value) }, body: request.body)

@@ -1,5 +1,6 @@
 import JSON
 import ProtocolSpec
+import Wire
 
 /// What a face answers when nothing is wrong, and what a fault then spoils.
 struct Reply: Sendable {
@@ -43,7 +44,7 @@ struct Reply: Sendable {
 
   /// Replaces the header `name`, or adds it.
   mutating func set(_ name: String, _ value: String) {
-    headers.removeAll { isSameName($0.name, name) }
+    headers.removeAll { HTTPHeaders.isSame($0.name, name) }
     headers.append((name, value))
   }
 

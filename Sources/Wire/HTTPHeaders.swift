@@ -6,6 +6,9 @@ package struct HTTPHeaders: Sendable {
     self.fields = fields.map { (name: $0.0, value: $0.1) }
   }
 
+  /// Whether two names are those of one field, whatever their case.
+  package static func isSame(_ name: String, _ other: String) -> Bool { ASCII.equal(name, other) }
+
   package var count: Int { fields.count }
   package var isEmpty: Bool { fields.isEmpty }
 

@@ -134,6 +134,19 @@ def program(folder: Path, name: str, **more: object) -> tuple[Executor, dict, di
     return journal, entry, journal.variables
 
 
+@pytest.fixture
+def reach(executor, tmp_path: Path):
+    """An executor over any transport: its journal, its entry, and the variables that the server needs for it."""
+
+    def begin(kind: str, name: str) -> tuple[Executor, dict, dict[str, str]]:
+        if kind == "stdio":
+            return program(tmp_path, name)
+        journal, _, entry = executor(kind, name)
+        return journal, entry, {}
+
+    return begin
+
+
 def log(server, message: str) -> list[dict]:
     lines = (json.loads(line) for line in server.err.read_text().split("\n")[:-1] if line.startswith("{"))
     return [line for line in lines if line["msg"] == message]
@@ -148,11 +161,8 @@ def log(server, message: str) -> list[dict]:
         ("moltworker", {"type": "24/7"}),
     ],
 )
-def test_a_task_is_done_by_the_executor_of_its_type(kind, name, params, executor, orchestrate, mock, tmp_path):
-    if kind == "stdio":
-        journal, entry, variables = program(tmp_path, name)
-    else:
-        (journal, _, entry), variables = executor(kind, name), {}
+def test_a_task_is_done_by_the_executor_of_its_type(kind, name, params, reach, orchestrate, mock):
+    journal, entry, variables = reach(kind, name)
     client, server = orchestrate({name: entry}, **variables)
     client.connected(name)
     history = [{"role": "user", "content": "before"}]
@@ -194,11 +204,8 @@ def test_a_tool_that_reports_an_error_fails_its_task_once(executor, orchestrate,
 
 
 @pytest.mark.parametrize("kind", ["ws", "http", "stdio"])
-def test_a_task_whose_executor_dies_is_done_elsewhere(kind, executor, orchestrate, mock, tmp_path):
-    if kind == "stdio":
-        journal, entry, variables = program(tmp_path, "openclaw")
-    else:
-        (journal, _, entry), variables = executor(kind, "openclaw"), {}
+def test_a_task_whose_executor_dies_is_done_elsewhere(kind, reach, orchestrate, mock):
+    journal, entry, variables = reach(kind, "openclaw")
     client, server = orchestrate({"openclaw": entry}, **variables)
     client.connected("openclaw")
     task = client.done("die now")
@@ -232,11 +239,8 @@ def test_a_task_waits_for_its_executor_and_is_done_after_its_return(executor, or
 
 
 @pytest.mark.parametrize("kind", ["ws", "http", "stdio"])
-def test_the_end_of_a_task_reaches_the_tool(kind, executor, orchestrate, tmp_path):
-    if kind == "stdio":
-        journal, entry, variables = program(tmp_path, "openclaw")
-    else:
-        (journal, _, entry), variables = executor(kind, "openclaw"), {}
+def test_the_end_of_a_task_reaches_the_tool(kind, reach, orchestrate):
+    journal, entry, variables = reach(kind, "openclaw")
     client, _ = orchestrate({"openclaw": entry}, **variables)
     client.connected("openclaw")
     task_id = client.create("hang there")
