@@ -2,6 +2,7 @@ import Conformance
 import Foundation
 import ProtocolSpec
 import Transport
+import YAML
 
 /// Checks the server of this kit behind a mock backend.
 struct DemoCommand: Command {
@@ -12,7 +13,10 @@ struct DemoCommand: Command {
     [
       Flag(name: "--server", value: "PATH", summary: "the server; default: omni-server beside this program"),
       Flag(name: "--mock", value: "PATH", summary: "the mock; default: mock-litellm beside this program"),
+      transportFlag,
     ] + CommonFlags.playing + CommonFlags.selection
+  static let transportFlag = Flag(
+    name: "--transport", value: "NAME", summary: "how the server is spoken with: ws (default), http or stdio")
   static let about = """
     Start mock-litellm and omni-server on free ports with a temporary folder, play every transcript
     of the profile, stop both.
@@ -20,6 +24,7 @@ struct DemoCommand: Command {
   static let examples = """
       omni-conformance demo
       omni-conformance demo --run 'tasks/*' --verbose
+      omni-conformance demo --profile mcp-2025-11-25 --transport http
       omni-conformance demo --server ./my-build/omni-server --output results.json
     """
 
@@ -30,19 +35,20 @@ struct DemoCommand: Command {
   func run() async throws -> Int32 {
     let server = try program("--server", "omni-server")
     let mockPath = try program("--mock", "mock-litellm")
+    let transport = try Self.transport(arguments)
     let session = try Session(arguments)
     if let code = session.nothingSelected() { return code }
     try session.openOutput()
     session.loop.start()
     let signals = session.watchSignals()
     defer { signals.cancel() }
-    let rerun = ["--server", "--mock"].compactMap { name in
+    let rerun = ["--server", "--mock", "--transport"].compactMap { name in
       arguments[name].map { " \(name) \(shellQuoted($0))" }
     }
     let result: RunResult
     do throws(TargetProblem) {
       result = try await session.play(
-        Self.target(server), mock: .program(mockPath), rerun: "demo" + rerun.joined(),
+        Self.target(server, over: transport), mock: .program(mockPath), rerun: "demo" + rerun.joined(),
         inherited: Self.environment)
     } catch {
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
@@ -89,11 +95,26 @@ struct DemoCommand: Command {
     return path
   }
 
-  static func target(_ server: String) -> TargetDescription {
-    TargetDescription(
-      url: "ws://127.0.0.1:${port}",
+  static func transport(_ arguments: Arguments) throws(UsageError) -> PlayTransport {
+    guard let name = arguments[transportFlag.name] else { return .ws }
+    guard let transport = PlayTransport(rawValue: name) else {
+      throw UsageError(
+        description: unknown("transport", name, known: PlayTransport.allCases.map(\.rawValue)))
+    }
+    return transport
+  }
+
+  static func target(_ server: String, over transport: PlayTransport = .ws) -> TargetDescription {
+    let isOwn = transport == .stdio
+    let addresses: [PlayTransport: String] = [
+      .ws: "ws://127.0.0.1:${port}", .http: "http://127.0.0.1:${port}/mcp",
+      .stdio: TargetDescription.stdio,
+    ]
+    return TargetDescription(
+      url: addresses[transport] ?? "",
       start: TargetDescription.Start(
-        argv: [server], ready: "http://127.0.0.1:${port}/readyz", within: .seconds(20)),
+        argv: isOwn ? [server, "--stdio"] : [server], ready: "http://127.0.0.1:${port}/readyz",
+        within: .seconds(20)),
       environment: [
         ("OMNI_HOST", "127.0.0.1"), ("OMNI_PORT", "${port}"), ("OMNI_DATA", "${data}"),
         ("LITELLM_URL", "${mock.litellm}"), ("LITELLM_API_KEY", "sk-demo-gateway-key"),

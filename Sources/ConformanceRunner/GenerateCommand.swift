@@ -38,7 +38,7 @@ struct GenerateCommand: Command {
   init(_ arguments: Arguments) { self.arguments = arguments }
 
   func run() async throws -> Int32 {
-    let isPlayed = arguments.has("--target") || arguments.has("--target-file")
+    let isPlayed = ["--target", "--target-file", "--exec"].contains(where: arguments.has)
     guard isPlayed || arguments.has("--output") else {
       throw UsageError(
         description:

@@ -20,7 +20,8 @@ struct Stands {
   /// As many stands as can be: more than one only of a target that the runner starts at ports and
   /// with data of its own choice, and whose mock it starts too.
   static func count(_ description: TargetDescription, _ mock: MockSource, wanted: Int) -> Int {
-    guard description.start != nil, description.url.contains("${port}") else { return 1 }
+    let isOwn = description.url.contains("${port}") || description.transport == .stdio
+    guard description.start != nil, isOwn else { return 1 }
     if case .running = mock { return 1 }
     return wanted
   }

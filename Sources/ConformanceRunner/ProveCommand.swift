@@ -14,6 +14,7 @@ struct ProveCommand: Command {
       Flag(
         name: "--target-file", value: "FILE",
         summary: "an endpoint that passes; default: omni-server beside this program"),
+      DemoCommand.transportFlag,
       Flag(name: "--mock", value: "PROGRAM", summary: "the mock; default: mock-litellm beside this program"),
       Flag(
         name: "--mutation", value: "PATTERN", summary: "only mutations like this, * and ? allowed",
@@ -62,7 +63,8 @@ struct ProveCommand: Command {
       description = try RunCommand(arguments).target(Self.name).0
       mock = arguments["--mock"].map(MockSource.program) ?? .none
     } else {
-      description = DemoCommand.target(try demo.program("--server", "omni-server"))
+      description = DemoCommand.target(
+        try demo.program("--server", "omni-server"), over: try DemoCommand.transport(arguments))
       mock = .program(try demo.program("--mock", "mock-litellm"))
       environment = DemoCommand.environment
     }
@@ -80,7 +82,7 @@ struct ProveCommand: Command {
     }
     let stale = survivors.stale(
       proofs, known: try known(source), isWhole: plan.sample == nil && plan.patterns.isEmpty)
-    let rerun = ["--target-file", "--mock", "--seed"].compactMap { name in
+    let rerun = ["--target-file", "--transport", "--mock", "--seed"].compactMap { name in
       arguments[name].map { " \(name) \(shellQuoted($0))" }
     }
     let report = ProofReport(

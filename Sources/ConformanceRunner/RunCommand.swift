@@ -7,12 +7,15 @@ import YAML
 struct RunCommand: Command {
   static let name = "run"
   static let summary = "check an endpoint of yours"
-  static let usage = "(--target URL | --target-file FILE) [flags]"
+  static let usage = "(--target URL | --exec COMMAND | --target-file FILE) [flags]"
   static let flags =
     [
       Flag(
-        name: "--target", value: "URL", summary: "an endpoint that runs already: ws://host:port or wss://host"
-      ),
+        name: "--target", value: "URL",
+        summary: "an endpoint that runs already: ws://host:port, or MCP over HTTP: http://host:port/mcp"),
+      Flag(
+        name: "--exec", value: "COMMAND",
+        summary: "a program that speaks MCP over stdio; each connection starts it anew"),
       Flag(
         name: "--target-file", value: "FILE",
         summary: "an endpoint that the runner starts, and what it offers"),
@@ -29,6 +32,9 @@ struct RunCommand: Command {
       omni-conformance run --target ws://127.0.0.1:18765
     The same, with mock-litellm as its LiteLLM, so that faults can be played:
       omni-conformance run --target ws://127.0.0.1:18765 --mock http://127.0.0.1:4009
+    An MCP server over Streamable HTTP, and one over stdio:
+      omni-conformance run --target http://127.0.0.1:18765/mcp --profile mcp-2025-11-25
+      omni-conformance run --exec 'omni-server --stdio' --profile mcp-2025-11-25
     One case again, as the last failure told:
       omni-conformance run --target ws://127.0.0.1:18765 --run tasks/create-poll-complete --seed 4021
     An endpoint that the runner starts, stops and restarts:
@@ -82,21 +88,26 @@ struct RunCommand: Command {
     let mock = ["--mock", "--ca-file"].compactMap { name in
       arguments[name].map { " \(name) \(shellQuoted($0))" }
     }.joined()
-    switch (arguments["--target"], arguments["--target-file"]) {
-    case (let url?, nil):
+    switch (arguments["--target"], arguments["--target-file"], arguments["--exec"]) {
+    case (nil, nil, let program?):
+      return (
+        TargetDescription(command: program), "\(command) --exec \(shellQuoted(program))\(mock)"
+      )
+    case (let url?, nil, nil):
       do {
         _ = try HTTPURL(url)
       } catch {
         throw UsageError(description: "--target \(error)")
       }
       return (TargetDescription(url: url), "\(command) --target \(shellQuoted(url))\(mock)")
-    case (nil, let file?):
+    case (nil, let file?, nil):
       return (try TargetDescription(file: file), "\(command) --target-file \(shellQuoted(file))\(mock)")
-    case (nil, nil):
+    case (nil, nil, nil):
       throw UsageError(
         description:
-          "what is to be checked? give --target URL or --target-file FILE; see omni-conformance run --help")
-    default: throw UsageError(description: "--target and --target-file exclude each other")
+          "what is to be checked? give --target URL, --exec COMMAND or --target-file FILE; see omni-conformance run --help"
+      )
+    default: throw UsageError(description: "--target, --exec and --target-file exclude each other")
     }
   }
 

@@ -1,6 +1,6 @@
 /// What a loop has received for a task to take. Bounded by weight: past it the producer is asked
 /// to pause, and to go on when half of it is taken.
-final class Inbox<Element: Sendable>: @unchecked Sendable {
+package final class Inbox<Element: Sendable>: @unchecked Sendable {
   // Invariant: every var is touched under `lock`.
   private struct Waiter {
     let number: Int
@@ -20,14 +20,14 @@ final class Inbox<Element: Sendable>: @unchecked Sendable {
   private var waiters: [Waiter] = []
   private var lastNumber = 0
 
-  init(loop: EventLoop, limit: Int, onRoom: @escaping @Sendable () -> Void) {
+  package init(loop: EventLoop, limit: Int, onRoom: @escaping @Sendable () -> Void) {
     self.loop = loop
     self.limit = limit
     self.onRoom = onRoom
   }
 
   /// Adds an element; false asks the producer to pause until `onRoom`.
-  func push(_ element: Element, weight added: Int) -> Bool {
+  package func push(_ element: Element, weight added: Int) -> Bool {
     let (waiter, goesOn): (Waiter?, Bool) = lock.withLock {
       if !waiters.isEmpty { return (waiters.removeFirst(), true) }
       queue.append((element, added))
@@ -41,7 +41,7 @@ final class Inbox<Element: Sendable>: @unchecked Sendable {
   }
 
   /// The next element; nil when none comes within `limit` or the task is cancelled.
-  func next(within limit: Duration?) async -> Element? {
+  package func next(within limit: Duration?) async -> Element? {
     if let element = takeNow() { return element }
     if let limit, limit <= .zero { return nil }
     let number = lock.withLock {
@@ -69,7 +69,7 @@ final class Inbox<Element: Sendable>: @unchecked Sendable {
   }
 
   /// Drops what waits to be taken, which may hold who pushed it, and lets nobody wait any more.
-  func close() {
+  package func close() {
     let (waiters, dropped) = lock.withLock { () -> ([Waiter], [(element: Element, weight: Int)]) in
       defer { (self.waiters, queue, taken, weight) = ([], [], 0, 0) }
       return (self.waiters, queue)

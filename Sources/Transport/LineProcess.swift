@@ -98,6 +98,9 @@ package final class LineProcess: ChannelDelegate, @unchecked Sendable {
   /// The next event; nil when the task is cancelled. Nothing comes behind `.ended`.
   package func next() async -> Event? { await inbox.next(within: nil) }
 
+  /// The next event; nil when none comes within `limit` or the task is cancelled.
+  package func next(within limit: Duration) async -> Event? { await inbox.next(within: limit) }
+
   /// Sends a line, which must hold no end of line of its own.
   package func send(_ line: [UInt8]) {
     loop.run { self.channel?.write(line + [UInt8(ascii: "\n")]) }

@@ -1,5 +1,4 @@
 package import JSON
-package import Transport
 
 /// What follows a play from inside, and may bend what lies between the player and what it sees.
 package protocol PlayWatch: AnyObject, Sendable {
@@ -7,8 +6,13 @@ package protocol PlayWatch: AnyObject, Sendable {
   func begins(_ step: Int)
   /// A connection to the target is about to be opened; it has no name when it is for one request of HTTP.
   func connects(_ name: String?)
+  /// Messages have come that belong to the beginning of a connection, and to no step.
+  func skips(_ event: ChannelEvent, on name: String)
+  /// What stands in the stead of a connection from now on.
+  func channel(_ channel: any MessageChannel, _ transport: PlayTransport, on name: String)
+    -> any MessageChannel
   /// The current step has taken an event of a connection.
-  func heard(_ event: WebSocketClient.Event, on name: String)
+  func heard(_ event: ChannelEvent, on name: String)
   /// How long the current step may wait.
   func limit(_ limit: Duration) -> Duration
   /// What the mock tells of the calls that it has received.

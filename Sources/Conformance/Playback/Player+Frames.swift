@@ -19,20 +19,24 @@ extension Player {
     let bytes = JSONWriter.bytes(value)
     connections[place].lastSaid = .now
     log.add(.toServer, bytes.shown, on: name)
-    connections[place].client.send(text: bytes)
+    await connections[place].channel.say(bytes)
     return value
   }
 
   func send(_ message: RawMessage) async throws(Halt) {
     let place = try await place(of: step.connection)
-    let client = connections[place].client
     connections[place].lastSaid = .now
+    if case .text(let parts) = message {
+      let bytes = TextPart.joined(parts)
+      log.add(.toServer, bytes.shown, on: step.connection)
+      return await connections[place].channel.say(bytes)
+    }
+    guard let client = (connections[place].channel as? WebSocketChannel)?.client else {
+      throw .notTestable("there are no such frames over \(target.transport.words)")
+    }
     let text: String
     switch message {
-    case .text(let parts):
-      let bytes = TextPart.joined(parts)
-      text = bytes.shown
-      client.send(text: bytes)
+    case .text: return
     case .bytes(let bytes):
       text = "(bytes) \(bytes.hexadecimal)"
       client.sendRaw(bytes)
@@ -58,7 +62,7 @@ extension Player {
     let place = try await place(of: step.connection)
     connections[place].lastSaid = .now
     log.add(.toServer, "(close \(code.map(String.init) ?? "without a code"))", on: step.connection)
-    connections[place].client.close(code: code, reason: reason)
+    connections[place].channel.close(code: code, reason: reason)
   }
 
   // MARK: Expecting
@@ -66,7 +70,7 @@ extension Player {
   /// The next event of a connection that is no ping; nil if none comes in time. Pongs that nobody
   /// waits for are allowed (RFC 6455 §5.5.3).
   func next(on place: Int, within limit: Duration, takesPongs: Bool = false) async throws(Halt)
-    -> WebSocketClient.Received?
+    -> ChannelReceived?
   {
     let name = connections[place].name
     if let ending = connections[place].ending {
@@ -74,22 +78,18 @@ extension Player {
     }
     let deadline = ContinuousClock.now + limit
     while true {
-      let received: WebSocketClient.Received?
-      do throws(WebSocketClientError) {
-        received = try await connections[place].client.next(within: max(deadline - .now, .zero))
-      } catch {
-        throw failure("connection \(name): \(error)")
-      }
-      guard let received else { return nil }
+      let channel = connections[place].channel
+      guard let received = await channel.next(within: max(deadline - .now, .zero)) else { return nil }
       note(received, on: name)
       switch received.event {
       case .ping: continue
       case .pong where !takesPongs: continue
-      case .closed:
-        let ending = Ending(received.event)
+      case .breach(let cause): throw failure("on connection \(name) \(cause)")
+      case .ended(let ending):
         connections[place].ending = ending
         if let breach = ending.breach {
-          throw failure("the server broke RFC 6455 on connection \(name): \(breach)")
+          let rule = target.transport == .ws ? "RFC 6455" : "the rules of \(target.transport.words)"
+          throw failure("the server broke \(rule) on connection \(name): \(breach)")
         }
         watch?.heard(received.event, on: name)
         return received
@@ -108,18 +108,18 @@ extension Player {
     }
     try checkNotBefore(received, connections[place])
     switch received.event {
-    case .message(.text, let bytes):
+    case .message(let bytes, _):
       do throws(JSONError) {
         return try JSONParser.parse(bytes)
       } catch {
         throw failure("the frame is no JSON: \(error): \(String(bytes.shown.prefix(200)))")
       }
-    case .closed: throw failure("the connection ended instead: \(Ending(received.event).text)")
+    case .ended(let ending): throw failure("the connection ended instead: \(ending.text)")
     default: throw failure("a binary message came instead of a text")
     }
   }
 
-  private func checkNotBefore(_ received: WebSocketClient.Received, _ connection: PlayedConnection)
+  private func checkNotBefore(_ received: ChannelReceived, _ connection: PlayedConnection)
     throws(Halt)
   {
     guard let least = step.notBefore else { return }
@@ -166,7 +166,7 @@ extension Player {
           Difference(
             JSONPointer(), expected: FlowText.string(bytes.shown), gotText: FlowText.string(got.shown))
         ])
-    case .closed: throw failure("the connection ended instead: \(Ending(received.event).text)")
+    case .ended(let ending): throw failure("the connection ended instead: \(ending.text)")
     default: throw failure("a message came instead of a pong")
     }
   }
@@ -178,10 +178,9 @@ extension Player {
     guard let received = try await next(on: place, within: limit) else {
       throw failure("the connection is still open after \(limit.short)")
     }
-    guard case .closed = received.event else {
+    guard case .ended(let ending) = received.event else {
       throw failure("a frame came instead of the end of the connection")
     }
-    let ending = Ending(received.event)
     connections.remove(at: place)
     guard !codes.contains(ending.code) else { return }
     let expected = codes.map { $0.map(String.init) ?? "none" }
@@ -198,7 +197,7 @@ extension Player {
   func expectQuiet(_ time: Duration) async throws(Halt) {
     let place = try await listeningPlace(of: step.connection)
     guard let received = try await next(on: place, within: time) else { return }
-    if case .closed = received.event { throw failure("the connection ended: \(Ending(received.event).text)") }
+    if case .ended(let ending) = received.event { throw failure("the connection ended: \(ending.text)") }
     throw failure("a frame came within \(time.short), nobody expects one")
   }
 
@@ -254,18 +253,20 @@ extension Player {
   func barrier(_ name: String) async throws(Halt) {
     guard let place = connections.lastIndex(where: { $0.name == name }) else { return }
     let mark = Array("barrier \(bindings.nextNumber())".utf8)
-    connections[place].client.ping(mark)
-    log.add(.toServer, "(ping) \(mark.shown)", on: name)
+    connections[place].channel.ask(mark)
+    log.add(.toServer, "(\(target.transport == .ws ? "ping" : "sign of life?")) \(mark.shown)", on: name)
     while true {
       guard let received = try await next(on: place, within: limit, takesPongs: true) else {
-        throw failure("no pong within \(limit.short) behind the last step, on connection \(name)")
+        throw failure(
+          "no \(target.transport == .ws ? "pong" : "sign of life") within \(limit.short) behind the last step, on connection \(name)"
+        )
       }
       switch received.event {
       case .pong(let bytes) where bytes == mark: return
       case .pong, .ping: continue
-      case .message: throw failure("a frame that no step declares, on connection \(name)")
-      case .closed:
-        throw failure("connection \(name) ended and no step declares it: \(Ending(received.event).text)")
+      case .message, .binary, .breach: throw failure("a frame that no step declares, on connection \(name)")
+      case .ended(let ending):
+        throw failure("connection \(name) ended and no step declares it: \(ending.text)")
       }
     }
   }

@@ -27,7 +27,7 @@ extension Player {
       return try refused(error, connect.outcome)
     }
     log.add(.toClient, "(101\(client.subprotocol.map { " \($0)" } ?? ""))", on: name)
-    _ = adopt(client, name)
+    _ = adopt(WebSocketChannel(client), name)
     try accepted(client, connect.outcome)
   }
 

@@ -76,6 +76,7 @@ package actor Player {
       case .failed(var failure):
         await drain()
         failure.wire = log.entries
+        failure.targetLines += notes.map(settings.masking.masked)
         outcome = .failed(failure, remarks: remarks)
       case .setup(let reason): outcome = .setup(reason)
       case .notTestable(let reason): outcome = .notTestable(reason)
@@ -178,82 +179,6 @@ package actor Player {
         message: settings.masking.masked(message),
         differences: differences.map { $0.masked(settings.masking) }, wire: []))
   }
-
-  // MARK: Connections
-
-  /// The place of the connection in `connections`, opened if it is not there yet.
-  func place(of name: String) async throws(Halt) -> Int {
-    if let place = connections.firstIndex(where: { $0.name == name && !$0.isFromBeforeRestart }) {
-      return place
-    }
-    let url = await target.url
-    watch?.connects(name)
-    do throws(WebSocketClientError) {
-      let client = try await WebSocketClient.connect(
-        url: url, headers: target.headers, deadline: limit, options: Self.options, on: loop)
-      return adopt(client, name)
-    } catch {
-      throw failure("connection \(name) cannot be opened: \(error)")
-    }
-  }
-
-  /// The place of the connection that is listened to: one from before a restart may still have
-  /// something to say, as long as nobody has spoken on a newer one.
-  func listeningPlace(of name: String) async throws(Halt) -> Int {
-    if let place = connections.lastIndex(where: { $0.name == name }) { return place }
-    return try await place(of: name)
-  }
-
-  func adopt(_ client: WebSocketClient, _ name: String) -> Int {
-    connections.append(PlayedConnection(name: name, client: client, lastSaid: .now))
-    return connections.count - 1
-  }
-
-  static var options: WebSocketClientOptions {
-    var options = WebSocketClientOptions()
-    options.maxMessageBytes = 64 << 20
-    return options
-  }
-
-  /// Reads what has arrived by now, so that the log of a failure is complete.
-  func drain() async {
-    for connection in connections where connection.ending == nil {
-      for _ in 0..<20 {
-        guard let received = (try? await connection.client.next(within: .zero)) ?? nil else { break }
-        note(received, on: connection.name)
-      }
-    }
-  }
-
-  func hangUp() async {
-    for connection in connections where connection.ending == nil && !connection.isFromBeforeRestart {
-      connection.client.close(code: 1000)
-    }
-    for connection in connections where connection.ending == nil && !connection.isFromBeforeRestart {
-      // A moment for the closing handshake: a reset would be noise in the target's log.
-      let deadline = ContinuousClock.now + .milliseconds(200)
-      while ContinuousClock.now < deadline {
-        guard let received = (try? await connection.client.next(within: .milliseconds(200))) ?? nil else {
-          break
-        }
-        if case .closed = received.event { break }
-      }
-    }
-    connections.removeAll()
-  }
-
-  /// Logs an event.
-  func note(_ received: WebSocketClient.Received, on name: String) {
-    let text: String
-    switch received.event {
-    case .message(.text, let bytes): text = bytes.shown
-    case .message(_, let bytes): text = "(binary) \(bytes.hexadecimal)"
-    case .ping(let bytes): text = "(ping) \(bytes.shown)"
-    case .pong(let bytes): text = "(pong) \(bytes.shown)"
-    case .closed: text = "(\(Ending(received.event).text))"
-    }
-    log.add(.toClient, text, on: name, at: received.at)
-  }
 }
 
 extension Difference {
@@ -264,16 +189,24 @@ extension Difference {
 
 /// The server that cases are played against.
 package protocol LiveTarget: Sendable {
-  /// Of the WebSocket.
+  /// How it is spoken with.
+  var transport: PlayTransport { get }
+  /// Of the WebSocket, or of the endpoint of HTTP.
   var url: String { get async }
   /// Fields that every request needs because of the way to the target.
   var headers: HTTPHeaders { get }
   /// Ends the process and starts it again on the same data; gives its exit code, nil if the signal
   /// ended it.
   func restart(_ signal: RestartSignal) async throws(TargetProblem) -> Int?
+  /// Starts the process that one connection is spoken with over its standard input and output.
+  func process() async throws(TargetProblem) -> LineProcess
 }
 
 extension LiveTarget {
+  package var transport: PlayTransport { .ws }
+  package func process() async throws(TargetProblem) -> LineProcess {
+    throw TargetProblem("the target is not spoken with over stdio")
+  }
   package var headers: HTTPHeaders { [] }
 }
 

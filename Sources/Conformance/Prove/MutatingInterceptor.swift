@@ -66,6 +66,7 @@ extension FrameChange {
     case .addBehind(let value): return [.forward, .send(.text(JSONWriter.bytes(value)))]
     case .addBefore(let value): return [.send(.text(JSONWriter.bytes(value))), .forward]
     case .bytes(let bytes): return [.send(.pong(bytes))]
+    case .status: return [.forward]
     }
   }
 }

@@ -116,6 +116,8 @@ package enum FrameChange: Sendable {
   case addBefore(JSONValue)
   /// Of a pong.
   case bytes([UInt8])
+  /// Of the HTTP answer that brought a message.
+  case status(Int)
 }
 
 package enum AnswerChange: Sendable {

@@ -1,7 +1,6 @@
 internal import JSON
 internal import ProtocolSpec
 internal import Synchronization
-internal import Transport
 internal import Wire
 
 /// What was said in one play of a case, by whom and to which step.
@@ -87,13 +86,17 @@ final class MutationStage: PlayWatch {
     }
   }
 
-  func heard(_ event: WebSocketClient.Event, on name: String) {
+  func heard(_ event: ChannelEvent, on name: String) { take(event, on: name, isKept: true) }
+
+  func skips(_ event: ChannelEvent, on name: String) { take(event, on: name, isKept: false) }
+
+  private func take(_ event: ChannelEvent, on name: String, isKept: Bool) {
     let kind: FramePlace.Kind
     switch event {
-    case .message: kind = .message
+    case .message, .binary: kind = .message
     case .pong: kind = .pong
-    case .closed: kind = .close
-    case .ping: return
+    case .ended: kind = .close
+    case .ping, .breach: return
     }
     state.withLock { state in
       guard let number = state.numbers[name],
@@ -101,7 +104,7 @@ final class MutationStage: PlayWatch {
         let taken = state.underWay[number]?.remove(at: place)
       else { return }
       // Of a poll only the last answer is sure to come again.
-      guard taken.place.number != Self.onTheWay else { return }
+      guard isKept, taken.place.number != Self.onTheWay else { return }
       let heard = PlayRecording.Heard(step: state.step, place: taken.place, bytes: taken.bytes)
       state.recording.heard.append(heard)
     }
@@ -128,12 +131,22 @@ final class MutationStage: PlayWatch {
     }
   }
 
+  /// What no proxy can be put before is changed in the channel itself.
+  func channel(_ channel: any MessageChannel, _ transport: PlayTransport, on name: String)
+    -> any MessageChannel
+  {
+    guard transport != .ws, let number = state.withLock({ $0.numbers[name] }) else { return channel }
+    return MutatingChannel(channel, number, self)
+  }
+
   // MARK: The proxy
 
   func said(_ message: ProxyMessage, on connection: Int) {
-    guard let text = message.text, text.count < 1 << 20, let value = try? JSONParser.parse(text) else {
-      return
-    }
+    if let text = message.text { said(text, on: connection) }
+  }
+
+  func said(_ text: [UInt8], on connection: Int) {
+    guard text.count < 1 << 20, let value = try? JSONParser.parse(text) else { return }
     state.withLock { $0.recording.said[connection, default: []].append(value) }
   }
 
@@ -151,7 +164,11 @@ final class MutationStage: PlayWatch {
     case .close: (kind, bytes) = (.close, [])
     case .ping, .invalid: return nil
     }
-    return state.withLock { state in
+    return change(of: kind, bytes, on: connection)
+  }
+
+  func change(of kind: FramePlace.Kind, _ bytes: [UInt8], on connection: Int) -> FrameChange? {
+    state.withLock { state in
       let place = Self.place(of: bytes, kind, connection, steps, &state)
       state.underWay[connection, default: []].append((place, bytes))
       guard let mutation, case .frame(place, let change) = mutation.change, !state.isApplied else {

@@ -220,8 +220,9 @@ private actor ProofStand {
       {
         return .setup(problem)
       }
-      let proxy = try await proxy(stage)
-      defer { proxy.stop() }
+      // Over other transports the stage changes what comes in the channel itself.
+      let proxy = target.transport == .ws ? try await proxy(stage) : nil
+      defer { proxy?.stop() }
       let player = Player(
         transcript, target: ProxiedTarget(target: target, proxy: proxy, stage: stage), mock: mock, loop: loop,
         settings: settings, watch: stage)
@@ -261,14 +262,22 @@ private actor ProofStand {
 /// A target as it is seen through a proxy.
 private struct ProxiedTarget: LiveTarget {
   let target: Target
-  let proxy: Proxy
+  let proxy: Proxy?
   let stage: MutationStage
 
-  var url: String { get async { proxy.url } }
+  var transport: PlayTransport { target.transport }
+  var url: String {
+    get async {
+      if let proxy { return proxy.url }
+      return await target.url
+    }
+  }
   var headers: HTTPHeaders { target.headers }
 
   func restart(_ signal: RestartSignal) async throws(TargetProblem) -> Int? {
     let status = try await target.restart(signal)
     return stage.exits() ? (status ?? 0) + 1 : status
   }
+
+  func process() async throws(TargetProblem) -> LineProcess { try await target.process() }
 }

@@ -47,14 +47,15 @@ package actor Target: LiveTarget {
 
   package var url: String { tunnel?.url ?? plainURL }
   package nonisolated var headers: HTTPHeaders { tunnel.map { ["Host": $0.host] } ?? [] }
-  private var plainURL: String {
-    filled(description.url).replacing("http://", with: "ws://", maxReplacements: 1)
-  }
+  private var plainURL: String { filled(description.url) }
+  package nonisolated var transport: PlayTransport { description.transport }
   /// For people: the address as it was given, its place holders filled in.
   var name: String { filled(description.url) }
   package nonisolated var ownsProcess: Bool { description.start != nil }
 
-  private func filled(_ text: String) -> String {
+  private func filled(_ text: String) -> String { filled(text, port: port, data: data) }
+
+  private func filled(_ text: String, port: UInt16, data: String) -> String {
     var text = text.replacing("${port}", with: String(port)).replacing("${data}", with: data)
     if let faces {
       text = text.replacing("${mock.litellm}", with: faces.litellm).replacing(
@@ -74,22 +75,52 @@ package actor Target: LiveTarget {
   ) async throws(TargetProblem) -> Bool {
     guard ownsProcess else { return false }
     let wanted = Dictionary(environment.map { ($0.name, $0.value) }) { _, last in last }
+    guard transport != .stdio else {
+      caseEnvironment = wanted
+      return false
+    }
     let isAlive = process != nil && process?.ending == nil
     if isAlive && !fresh && !isUsedUp && wanted == caseEnvironment { return false }
     await stop()
     caseEnvironment = wanted
     isUsedUp = fresh
-    runs += 1
-    data = workFolder.appending(path: "data-\(runs)").path
-    do {
-      try FileManager.default.createDirectory(atPath: data, withIntermediateDirectories: true)
-    } catch {
-      throw TargetProblem("cannot make the folder \(data): \(error.localizedDescription)")
-    }
+    data = try newFolder()
     port = try freePort()
     try await launch()
     return true
   }
+
+  private func newFolder() throws(TargetProblem) -> String {
+    runs += 1
+    let path = workFolder.appending(path: "data-\(runs)").path
+    do {
+      try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    } catch {
+      throw TargetProblem("cannot make the folder \(path): \(error.localizedDescription)")
+    }
+    return path
+  }
+
+  /// Starts a process for one connection, on data of its own.
+  package func process() async throws(TargetProblem) -> LineProcess {
+    guard let start = description.start else { throw TargetProblem("there is no program to start") }
+    let data = try newFolder()
+    let port = try freePort()
+    var environment = inherited
+    for (name, value) in description.environment {
+      environment[name] = filled(value, port: port, data: data)
+    }
+    for (name, value) in caseEnvironment { environment[name] = filled(value, port: port, data: data) }
+    do throws(TransportError) {
+      return try LineProcess.start(
+        start.argv.map { filled($0, port: port, data: data) }, environment: environment,
+        maxLineBytes: Self.maxLineBytes, on: loop)
+    } catch {
+      throw TargetProblem("\(start.argv.first ?? "nothing") cannot be started: \(error)")
+    }
+  }
+
+  private static let maxLineBytes = 64 << 20
 
   /// The next case shall not meet what this one has left.
   package func spoil() { isUsedUp = true }
@@ -141,6 +172,36 @@ package actor Target: LiveTarget {
 
   /// Why it cannot be connected to; nil if it can. A refused upgrade is an answer too.
   package func isReachable() async -> String? {
+    switch transport {
+    case .ws: await isReachableByWebSocket()
+    case .http: await isReachableByHTTP()
+    case .stdio: await canStart()
+    }
+  }
+
+  /// Any answer will do.
+  private func isReachableByHTTP() async -> String? {
+    let time = Self.connectTime
+    do throws(HTTPClientError) {
+      _ = try await http.stream(
+        HTTPClientRequest(method: "OPTIONS", url: url, headers: headers),
+        deadlines: Deadlines(connect: time, firstByte: time, idle: time, total: time))
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+
+  private func canStart() async -> String? {
+    do throws(TargetProblem) {
+      await (try process()).stop(grace: .seconds(1))
+      return nil
+    } catch {
+      return error.description
+    }
+  }
+
+  private func isReachableByWebSocket() async -> String? {
     do throws(WebSocketClientError) {
       let client = try await WebSocketClient.connect(
         url: url, headers: headers, deadline: Self.connectTime, on: loop)

@@ -31,13 +31,32 @@ package struct TargetDescription: Sendable {
   /// Nil: what can be assumed of one that is reached like this.
   package let capabilities: [Capability]?
 
+  private static let shell = ["/bin/sh", "-c"]
+
+  /// What the address says of how the endpoint is spoken with.
+  package var transport: PlayTransport {
+    if url == Self.stdio { return .stdio }
+    return url.hasPrefix("http") ? .http : .ws
+  }
+
+  /// The address of what is a process for each connection.
+  package static let stdio = "stdio"
+
+  /// A command that is spoken with over stdio; its words are the shell's.
+  package init(command: String) {
+    self.init(
+      url: Self.stdio, start: Start(argv: Self.shell + [command], ready: nil, within: .seconds(20)),
+      environment: [],
+      capabilities: nil)
+  }
+
   package init(url: String) {
     self.url = url
     (start, restart, environment, capabilities) = (nil, nil, [], nil)
   }
 
   package init(
-    url: String, start: Start, environment: [(name: String, value: String)], capabilities: [Capability]
+    url: String, start: Start, environment: [(name: String, value: String)], capabilities: [Capability]?
   ) {
     self.url = url
     self.start = start
@@ -55,11 +74,16 @@ package struct TargetDescription: Sendable {
     try node.checkKeys(["url", "start", "restart", "environment", "capabilities"])
     let address = try node.required("url")
     url = try address.placeholders()
-    guard ["ws://", "http://", "wss://"].contains(where: url.hasPrefix) else {
-      throw address.error("an address such as ws://127.0.0.1:18765 is expected")
+    guard url == Self.stdio || ["ws://", "http://", "wss://", "https://"].contains(where: url.hasPrefix)
+    else {
+      throw address.error(
+        "an address such as ws://127.0.0.1:18765 or http://127.0.0.1:18765/mcp is expected, or stdio")
     }
-    if url.hasPrefix("wss://"), url.contains("${") || node["start"] != nil {
+    if url.hasPrefix("wss://") || url.hasPrefix("https://"), url.contains("${") || node["start"] != nil {
       throw address.error("over TLS only an endpoint that runs already can be checked")
+    }
+    if url == Self.stdio, node["start"] == nil {
+      throw address.error("over stdio the endpoint is a program: the key \"start\" is missing")
     }
     start = try node["start"].map { node throws(SourceError) in try Start(node) }
     restart = try node["restart"].map { node throws(SourceError) in try Restart(node) }
@@ -79,7 +103,9 @@ package struct TargetDescription: Sendable {
 
   /// For people: the address, or the program where the runner chooses the port.
   package var name: String {
-    guard url.contains("${"), let program = start?.argv.first else { return url }
+    let argv = start?.argv ?? []
+    guard url.contains("${") || transport == .stdio, let program = argv.first else { return url }
+    if argv.starts(with: Self.shell), let command = argv.last { return command }
     return String(program.split(separator: "/").last ?? "")
   }
 
