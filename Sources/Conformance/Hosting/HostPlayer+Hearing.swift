@@ -172,6 +172,7 @@ extension HostPlayer {
     case .jsonrpc?:
       return asked.request.dialect == .jsonrpc && (asked.envelope.id.map { !$0.isNull } ?? false)
     case .raw?, nil: return true
+    default: return asked.request.dialect == .jsonrpc
     }
   }
 

@@ -17,9 +17,9 @@ extension HostPlayer {
   /// A line as it is written; ids of a case that plays both ways are those that the client chose.
   func speak(_ matcher: Matcher, dialect: TranscriptDialect) async throws(HostHalt) {
     let place = try await place(of: step.connection)
-    let spoken = dialect == .jsonrpc ? StepReader.versioned(matcher) : matcher
+    let spoken = dialect.isJSONRPC ? StepReader.versioned(matcher) : matcher
     var value = try value(of: spoken)
-    if dialect == .jsonrpc { value = enveloped(value) }
+    if dialect.isJSONRPC { value = enveloped(value) }
     if transcript.play != .server { value = withChosenIDs(value) }
     if value["method"] == nil { guests[place].rules.answered(value["id"]) }
     say(JSONWriter.bytes(value), on: place)

@@ -3,6 +3,11 @@ package import JSON
 /// How the messages of a transcript are framed.
 package enum TranscriptDialect: String, Sendable, CaseIterable {
   case bare, jsonrpc
+  case mcp20241105 = "mcp-2024-11-05"
+  case mcp20250326 = "mcp-2025-03-26"
+  case mcp20250618 = "mcp-2025-06-18"
+  case mcp20251125 = "mcp-2025-11-25"
+  case mcp20260728 = "mcp-2026-07-28"
   /// No envelope: messages match as they stand.
   case raw
 }
@@ -48,7 +53,7 @@ package struct FrameMatcher: Sendable {
     -> [Difference]
   {
     var differences: [Difference] = []
-    if dialect == .jsonrpc, !members.contains(where: { $0.key == "jsonrpc" }), object["jsonrpc"] != "2.0" {
+    if dialect.isJSONRPC, !members.contains(where: { $0.key == "jsonrpc" }), object["jsonrpc"] != "2.0" {
       differences.append(
         Difference(path.appending("jsonrpc"), expected: "\"2.0\"", got: object["jsonrpc"]))
     }
@@ -57,7 +62,7 @@ package struct FrameMatcher: Sendable {
       differences.append(Difference(path.appending(key), expected: "(no such member)", got: value))
     }
     // JSON-RPC 2.0 §5: id is REQUIRED in a response; notifications have a method instead.
-    if dialect == .jsonrpc, !members.contains(where: { $0.key == "method" }), !object.contains("id"),
+    if dialect.isJSONRPC, !members.contains(where: { $0.key == "method" }), !object.contains("id"),
       !members.contains(where: { $0.key == "id" })
     {
       differences.append(Difference(path.appending("id"), expected: "{$type: id}", got: nil))
@@ -69,7 +74,7 @@ package struct FrameMatcher: Sendable {
     var allowed = Set(members.map(\.key))
     let says = members.contains { ["result", "error", "method"].contains($0.key) && !$0.matcher.isAbsent }
     if !says { allowed.formUnion(["result", "error"]) }
-    if dialect == .jsonrpc {
+    if dialect.isJSONRPC {
       allowed.insert("jsonrpc")
       if !allowed.contains("method") { allowed.insert("id") }
     }
@@ -78,7 +83,7 @@ package struct FrameMatcher: Sendable {
 
   /// An error object has an integer code and a message (JSON-RPC 2.0 §5.1).
   private func errorShape(_ object: JSONObject, _ path: JSONPointer) -> [Difference] {
-    guard dialect == .jsonrpc, let error = object["error"]?.object else { return [] }
+    guard dialect.isJSONRPC, let error = object["error"]?.object else { return [] }
     let place = path.appending("error")
     var differences: [Difference] = []
     if !(error["code"]?.number?.isInteger ?? false) {

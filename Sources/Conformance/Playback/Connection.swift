@@ -1,9 +1,10 @@
 /// One connection of a case.
 struct PlayedConnection {
   let name: String
-  let channel: any MessageChannel
+  var channel: any MessageChannel
   /// When the runner last said something on it.
   var lastSaid: ContinuousClock.Instant
+  var hasHeard = false
   /// Set once the server's end has been seen.
   var ending: Ending?
   /// The target was restarted since: nothing more is said on it.

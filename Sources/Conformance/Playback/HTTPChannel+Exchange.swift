@@ -30,6 +30,9 @@ extension HTTPChannel {
       if let session { fields.append("Mcp-Session-Id", session) }
       if let revision, revision >= Self.firstWithHeader { fields.append(Self.versionHeader, revision) }
     }
+    for (name, value) in post?.headers ?? [] {
+      if let value { fields.set(name, value) } else { fields.remove(name) }
+    }
     var request = HTTPClientRequest(method: method, url: url, headers: fields, body: body)
     request.maxBodyBytes = Self.largestMessage
     return request

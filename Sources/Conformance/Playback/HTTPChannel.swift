@@ -66,8 +66,11 @@ final class HTTPChannel: MessageChannel {
 
   // MARK: Saying
 
-  func say(_ bytes: [UInt8]) async {
-    let post = Post(bytes)
+  func say(_ bytes: [UInt8]) async { await say(bytes, headers: []) }
+
+  func say(_ bytes: [UInt8], headers: [(name: String, value: String?)]) async {
+    var post = Post(bytes)
+    post.headers = headers
     if isStateless, let id = post.cancelled {
       // "Closing the response stream is how a client cancels" (2026-07-28, Streamable HTTP).
       let task = state.withLock { state in
@@ -171,6 +174,8 @@ final class HTTPChannel: MessageChannel {
 struct Post: Sendable {
   let bytes: [UInt8]
   private let value: JSONValue?
+  /// Fields that are not as usual.
+  var headers: [(name: String, value: String?)] = []
 
   init(_ bytes: [UInt8]) {
     self.bytes = bytes

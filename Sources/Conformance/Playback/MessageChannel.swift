@@ -20,6 +20,8 @@ package protocol MessageChannel: AnyObject, Sendable {
   /// Sends one message, which need not be JSON; returns once nothing that is said next can overtake it
   /// where the transport promises that.
   func say(_ bytes: [UInt8]) async
+  /// The same with fields of the HTTP request that carries it; nil leaves one out.
+  func say(_ bytes: [UInt8], headers: [(name: String, value: String?)]) async
   /// The next event, nil when none comes within `limit`. Nothing comes behind `.ended`.
   func next(within limit: Duration) async -> ChannelReceived?
   /// Asks the server for a sign of life, which comes as `.pong(mark)` behind all that it has sent before.
@@ -34,6 +36,7 @@ package protocol MessageChannel: AnyObject, Sendable {
 
 extension MessageChannel {
   package var notes: [String] { [] }
+  package func say(_ bytes: [UInt8], headers: [(name: String, value: String?)]) async { await say(bytes) }
 }
 
 /// What comes on a connection.

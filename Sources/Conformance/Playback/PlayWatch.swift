@@ -1,4 +1,5 @@
 package import JSON
+package import Wire
 
 /// What follows a play from inside, and may bend what lies between the player and what it sees.
 package protocol PlayWatch: AnyObject, Sendable {
@@ -13,8 +14,17 @@ package protocol PlayWatch: AnyObject, Sendable {
     -> any MessageChannel
   /// The current step has taken an event of a connection.
   func heard(_ event: ChannelEvent, on name: String)
+  /// An HTTP request beside the messages was answered: what is to be taken for the answer; nil: none came.
+  func answer(_ exchange: ProxiedExchange, _ transport: PlayTransport) -> PlayedAnswer?
   /// How long the current step may wait.
   func limit(_ limit: Duration) -> Duration
   /// What the mock tells of the calls that it has received.
   func journal(_ value: JSONValue) -> JSONValue
+}
+
+/// The answer to an HTTP request.
+package struct PlayedAnswer: Sendable {
+  package var status: Int
+  package var headers: HTTPHeaders
+  package var body: [UInt8]
 }

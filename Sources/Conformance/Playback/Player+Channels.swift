@@ -11,28 +11,14 @@ extension Player {
     watch?.connects(name)
     let channel: any MessageChannel
     do {
-      channel = try await open()
+      channel = try await ChannelOpener(target: target, dialect: transcript.dialect, loop: loop).open(
+        within: limit)
     } catch {
       throw failure("connection \(name) cannot be opened: \(error)")
     }
-    return adopt(channel, name)
-  }
-
-  private func open() async throws -> any MessageChannel {
-    switch target.transport {
-    case .ws:
-      return WebSocketChannel(
-        try await WebSocketClient.connect(
-          url: await target.url, headers: target.headers, deadline: limit, options: Self.options, on: loop))
-    case .http:
-      return HTTPChannel(
-        url: await target.url, headers: target.headers, isStateless: false, loop: loop, sign: Self.sign)
-    case .stdio: return LineChannel(try await target.process(), sign: Self.sign)
-    }
-  }
-
-  private static let sign: @Sendable (String) -> JSONValue = { id in
-    ["jsonrpc": "2.0", "id": .string(id), "method": "ping"]
+    let place = adopt(channel, name)
+    try await begin(place, name)
+    return place
   }
 
   /// The place of the connection that is listened to: one from before a restart may still have
@@ -43,15 +29,84 @@ extension Player {
   }
 
   func adopt(_ channel: any MessageChannel, _ name: String) -> Int {
-    let channel = watch?.channel(channel, target.transport, on: name) ?? channel
     connections.append(PlayedConnection(name: name, channel: channel, lastSaid: .now))
     return connections.count - 1
   }
 
-  static var options: WebSocketClientOptions {
-    var options = WebSocketClientOptions()
-    options.maxMessageBytes = 64 << 20
-    return options
+  /// Begins a connection that has just been opened, as the dialect wants.
+  func begin(_ place: Int, _ name: String) async throws(Halt) {
+    if transcript.begins, transcript.dialect.hasHandshake, let revision = transcript.dialect.revision {
+      try await agree(place, revision)
+    }
+    guard let watch else { return }
+    let channel = connections[place].channel
+    connections[place].channel = watch.channel(channel, target.transport, on: name)
+  }
+
+  private static let beginning = "begin"
+
+  /// Agrees on the revision of the dialect.
+  private func agree(_ place: Int, _ revision: String) async throws(Halt) {
+    let name = connections[place].name
+    let channel = connections[place].channel
+    let request = JSONWriter.bytes(transcript.client.initialize(revision, id: Self.beginning))
+    log.add(.toServer, request.shown, on: name)
+    await channel.say(request)
+    let limit = firstLimit
+    let deadline = ContinuousClock.now + limit
+    while true {
+      guard let received = await channel.next(within: max(deadline - .now, .zero)) else {
+        throw failure("initialize is not answered within \(limit.short), on connection \(name)")
+      }
+      note(received, on: name)
+      watch?.skips(received.event, on: name)
+      switch received.event {
+      case .message(let bytes, _):
+        // Servers may log before they are initialized.
+        guard try hasBegun(bytes, revision) else { continue }
+      case .ping, .pong: continue
+      case .binary: throw failure("a binary message came instead of the answer to initialize")
+      case .breach(let cause): throw failure("on connection \(name) \(cause)")
+      case .ended(let ending):
+        connections[place].ending = ending
+        throw failure("the connection ended instead of an answer to initialize: \(ending.text)")
+      }
+      break
+    }
+    let initialized = JSONWriter.bytes(MCPClientOffer.initialized)
+    log.add(.toServer, initialized.shown, on: name)
+    await channel.say(initialized)
+    connections[place].lastSaid = .now
+    connections[place].hasHeard = true
+  }
+
+  /// How long the first answer on a connection may take: over stdio its process starts meanwhile.
+  var firstLimit: Duration {
+    guard target.transport == .stdio else { return limit }
+    let time = max(step.within, Self.startTime) * settings.slack
+    return watch?.limit(time) ?? time
+  }
+
+  private static let startTime = Duration.seconds(20)
+
+  private func hasBegun(_ bytes: [UInt8], _ revision: String) throws(Halt) -> Bool {
+    guard let answer = try? JSONParser.parse(bytes) else {
+      throw failure("the answer to initialize is no JSON: \(String(bytes.shown.prefix(200)))")
+    }
+    if answer["method"] != nil { return false }
+    guard answer["id"]?.string == Self.beginning, let result = answer["result"] else {
+      throw failure("initialize was answered with \(FlowText.text(answer, limit: 200))")
+    }
+    guard result["protocolVersion"]?.string == revision else {
+      throw failure(
+        "the server does not agree on the revision",
+        [
+          Difference(
+            JSONPointer(tokens: ["result", "protocolVersion"]), expected: FlowText.string(revision),
+            got: result["protocolVersion"])
+        ])
+    }
+    return true
   }
 
   /// Reads what has arrived by now, so that the log of a failure is complete.

@@ -19,8 +19,25 @@ extension Player {
     let bytes = JSONWriter.bytes(value)
     connections[place].lastSaid = .now
     log.add(.toServer, bytes.shown, on: name)
-    await connections[place].channel.say(bytes)
+    try await say(bytes, on: place)
     return value
+  }
+
+  private func say(_ bytes: [UInt8], on place: Int) async throws(Halt) {
+    guard !step.headers.isEmpty else { return await connections[place].channel.say(bytes) }
+    var headers: [(name: String, value: String?)] = []
+    for (name, matcher) in step.headers {
+      let value: JSONValue?
+      do throws(GenerationError) {
+        value = try matcher.generate(&bindings)
+      } catch {
+        throw .notTestable(error.description)
+      }
+      headers.append((name, value.map { $0.string ?? $0.description }))
+    }
+    let fields = headers.map { " \($0.name): \($0.value ?? "(none)")" }.joined(separator: ",")
+    log.add(.aside, "with header fields\(fields)", on: connections[place].name)
+    await connections[place].channel.say(bytes, headers: headers)
   }
 
   func send(_ message: RawMessage) async throws(Halt) {
@@ -29,7 +46,7 @@ extension Player {
     if case .text(let parts) = message {
       let bytes = TextPart.joined(parts)
       log.add(.toServer, bytes.shown, on: step.connection)
-      return await connections[place].channel.say(bytes)
+      return try await say(bytes, on: place)
     }
     guard let client = (connections[place].channel as? WebSocketChannel)?.client else {
       throw .notTestable("there are no such frames over \(target.transport.words)")
@@ -81,6 +98,7 @@ extension Player {
       let channel = connections[place].channel
       guard let received = await channel.next(within: max(deadline - .now, .zero)) else { return nil }
       note(received, on: name)
+      connections[place].hasHeard = true
       switch received.event {
       case .ping: continue
       case .pong where !takesPongs: continue
@@ -103,12 +121,14 @@ extension Player {
   /// The next frame as JSON.
   func frame(on name: String) async throws(Halt) -> JSONValue {
     let place = try await listeningPlace(of: name)
+    let limit = connections[place].hasHeard ? self.limit : firstLimit
     guard let received = try await next(on: place, within: limit) else {
       throw failure("no frame within \(limit.short)")
     }
     try checkNotBefore(received, connections[place])
     switch received.event {
-    case .message(let bytes, _):
+    case .message(let bytes, let status):
+      try checkStatus(status)
       do throws(JSONError) {
         return try JSONParser.parse(bytes)
       } catch {
@@ -117,6 +137,12 @@ extension Player {
     case .ended(let ending): throw failure("the connection ended instead: \(ending.text)")
     default: throw failure("a binary message came instead of a text")
     }
+  }
+
+  private func checkStatus(_ status: Int?) throws(Halt) {
+    guard let matcher = step.status, target.transport == .http else { return }
+    let differences = matcher.match(status.map(JSONValue.int), at: JSONPointer(tokens: ["status"]), &bindings)
+    guard differences.isEmpty else { throw failure("the status of the answer differs", differences) }
   }
 
   private func checkNotBefore(_ received: ChannelReceived, _ connection: PlayedConnection)

@@ -21,14 +21,14 @@ extension Player {
     do throws(WebSocketClientError) {
       client = try await WebSocketClient.connect(
         url: url, subprotocols: subprotocols, headers: headers, deadline: limit,
-        options: Self.options,
-        on: loop)
+        options: ChannelOpener.options, on: loop)
     } catch {
       return try refused(error, connect.outcome)
     }
     log.add(.toClient, "(101\(client.subprotocol.map { " \($0)" } ?? ""))", on: name)
-    _ = adopt(WebSocketChannel(client), name)
+    let place = adopt(WebSocketChannel(client), name)
     try accepted(client, connect.outcome)
+    try await begin(place, name)
   }
 
   private func accepted(_ client: WebSocketClient, _ outcome: ConnectOutcome) throws(Halt) {
@@ -74,9 +74,24 @@ extension Player {
     } catch {
       throw failure("\(exchange.method) \(exchange.path) got no answer: \(error)")
     }
-    log.add(.toClient, "\(response.status) \(response.body.shown)", on: step.connection)
-    let differences = differences(exchange.answer, status: response.status, response.headers, response.body)
+    let answer = try watched(response, exchange, body)
+    log.add(.toClient, "\(answer.status) \(answer.body.shown)", on: step.connection)
+    let differences = differences(exchange.answer, status: answer.status, answer.headers, answer.body)
     guard differences.isEmpty else { throw failure("the answer differs", differences) }
+  }
+
+  private func watched(
+    _ response: HTTPClientResponse, _ exchange: Exchange, _ body: [UInt8]
+  ) throws(Halt) -> PlayedAnswer {
+    let answer = PlayedAnswer(status: response.status, headers: response.headers, body: response.body)
+    guard let watch else { return answer }
+    let request = HTTPRequestHead(method: exchange.method, target: exchange.path)
+    let seen = ProxiedExchange(
+      request: request, requestBody: body, response: response.head, responseBody: response.body, at: .now)
+    guard let changed = watch.answer(seen, target.transport) else {
+      throw failure("\(exchange.method) \(exchange.path) got no whole answer")
+    }
+    return changed
   }
 
   private func spoken(_ headers: [(name: String, value: Matcher)]) throws(Halt) -> HTTPHeaders {

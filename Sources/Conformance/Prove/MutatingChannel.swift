@@ -1,5 +1,6 @@
 internal import JSON
 internal import Synchronization
+internal import Wire
 
 /// Stands before a channel and does one thing to what comes on it, as `MutatingInterceptor` does it on the
 /// wire of a WebSocket.
@@ -31,6 +32,11 @@ final class MutatingChannel: MessageChannel {
   func say(_ bytes: [UInt8]) async {
     stage.said(bytes, on: number)
     await channel.say(bytes)
+  }
+
+  func say(_ bytes: [UInt8], headers: [(name: String, value: String?)]) async {
+    stage.said(bytes, on: number)
+    await channel.say(bytes, headers: headers)
   }
 
   func next(within limit: Duration) async -> ChannelReceived? {
@@ -115,5 +121,26 @@ extension FrameChange {
       return [(message, received.at), (received.event, received.at)]
     default: return [(received.event, received.at)]
     }
+  }
+}
+
+extension AnswerChange {
+  /// What is taken for an answer; nil: none.
+  func changed(_ answer: PlayedAnswer) -> PlayedAnswer? {
+    var answer = answer
+    switch self {
+    case .cut: return nil
+    case .refuse: answer.status = 403
+    case .accept: break
+    case .status(let status): answer.status = status
+    case .header(let name, let value):
+      if let value { answer.headers.set(name, value) } else { answer.headers.remove(name) }
+    case .edit(let edit):
+      if let value = try? JSONParser.parse(answer.body) {
+        answer.body = JSONWriter.bytes(edit.edited(value))
+      }
+    case .body(let text): answer.body = Array(text.utf8)
+    }
+    return answer
   }
 }

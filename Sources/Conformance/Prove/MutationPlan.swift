@@ -10,9 +10,14 @@ struct MutationPlan {
   let spec: Specification
   /// Whether results and the texts of errors must be as `Spec/` says; the deployed endpoint is judged by its answers alone.
   let knowsResults: Bool
+  private let transport: PlayTransport
   private var ids: Set<String> = []
 
-  init(_ transcript: TranscriptCase, _ recording: PlayRecording, spec: Specification, knowsResults: Bool) {
+  init(
+    _ transcript: TranscriptCase, _ recording: PlayRecording, spec: Specification, knowsResults: Bool,
+    transport: PlayTransport = .ws
+  ) {
+    self.transport = transport
     self.transcript = transcript
     self.recording = recording
     self.spec = spec
@@ -52,6 +57,11 @@ struct MutationPlan {
       add(.pongChanged, step: number, frame(.bytes(bytes + [33])))
       add(.pongMissing, step: number, frame(.drop))
     case .closed(let codes):
+      guard transport == .ws else {
+        add(.closeLate, step: number, frame(.wait(MutationStage.tooLate)))
+        add(.frameForClose, step: number, frame(.addBefore(Self.notification)))
+        return
+      }
       let known: [UInt16] = [1000, 1011, 1008, 4000]
       let other = known.first { !codes.contains($0) } ?? 4001
       add(.closeCodeChanged, step: number, detail: String(other), frame(.close(other)))
@@ -74,11 +84,14 @@ struct MutationPlan {
     add(.frameLate, step: number, frame(.wait(MutationStage.tooLate)))
     add(.frameTwice, step: number, frame(.twice))
     add(.frameAdded, step: number, frame(.addBehind(Self.notification)))
-    add(.frameCut, step: number, frame(.cutFrame))
     add(.textCut, step: number, frame(.cutText))
-    add(.binaryForText, step: number, frame(.binary))
-    add(.closeForFrame, step: number, frame(.close(1011)))
     add(.endForFrame, step: number, frame(.end))
+    if transport == .ws {
+      add(.frameCut, step: number, frame(.cutFrame))
+      add(.binaryForText, step: number, frame(.binary))
+      add(.closeForFrame, step: number, frame(.close(1011)))
+    }
+    if transport == .http, let status = step.status { addStatus(status, heard, step) }
     guard let value = try? JSONParser.parse(heard.bytes) else { return }
     var edits = ValueMutations()
     if let matcher { edits.add(matcher, value, at: JSONPointer()) }
@@ -98,6 +111,15 @@ struct MutationPlan {
       add(
         mutation.kind, step: number, detail: mutation.place.description,
         at: matcher?.deepestPlace(mutation.place.tokens[...]), frame(.edit(mutation.edit)))
+    }
+  }
+
+  private mutating func addStatus(_ matcher: Matcher, _ heard: PlayRecording.Heard, _ step: Step) {
+    var bindings = Bindings()
+    for status in [200, 400, 500] where !matcher.match(.int(status), &bindings).isEmpty {
+      add(
+        .statusChanged, step: heard.step, detail: String(status), at: matcher.place,
+        .frame(heard.place, .status(status)))
     }
   }
 

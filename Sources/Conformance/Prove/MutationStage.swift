@@ -186,6 +186,17 @@ final class MutationStage: PlayWatch {
     return change
   }
 
+  /// Where no proxy stands before the target.
+  func answer(_ exchange: ProxiedExchange, _ transport: PlayTransport) -> PlayedAnswer? {
+    let answer = PlayedAnswer(
+      status: exchange.response.status, headers: exchange.response.headers, body: exchange.responseBody)
+    guard transport != .ws else { return answer }
+    let number = state.withLock(\.connections)
+    answered(.answered(exchange), on: number)
+    guard let change = answerChange(on: number) else { return answer }
+    return change.changed(answer)
+  }
+
   func exits() -> Bool {
     guard let mutation, case .exit = mutation.change else { return false }
     return state.withLock { state in

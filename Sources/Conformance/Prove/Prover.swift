@@ -63,7 +63,10 @@ package struct Prover: Sendable {
     settings: PlaySettings, progress: @escaping @Sendable (Progress) -> Void = { _ in }
   ) {
     self.spec = spec
-    self.stands = stands.map { ProofStand($0, info: info, loop: loop, settings: settings) }
+    let offers = MCPOffers()
+    self.stands = stands.map {
+      ProofStand($0, info: info, loop: loop, settings: settings, offers: offers)
+    }
     seed = settings.seed
     self.plan = plan
     self.progress = progress
@@ -71,7 +74,7 @@ package struct Prover: Sendable {
 
   /// The proofs in the order of the cases; throws if the target is not to be had.
   package func prove(_ cases: [TranscriptCase]) async throws(TargetProblem) -> [CaseProof] {
-    if let stand = stands.first { try await stand.reach() }
+    if let stand = stands.first { try await stand.reach(cases) }
     var cases = cases
     if plan.sample != nil {
       var random = SeededGenerator(seed: seed, stream: "prove")
@@ -107,7 +110,7 @@ package struct Prover: Sendable {
     }
     guard let recording else { return proof }
     (proof.failure, proof.reason) = (nil, nil)
-    for mutation in chosen(transcript, recording) {
+    for mutation in chosen(transcript, recording, stand.transport) {
       let result = await result(of: mutation, transcript, at: stand)
       proof.results.append(result)
       progress(.played(proof, result))
@@ -115,8 +118,12 @@ package struct Prover: Sendable {
     return proof
   }
 
-  private func chosen(_ transcript: TranscriptCase, _ recording: PlayRecording) -> [Mutation] {
-    let all = MutationPlan(transcript, recording, spec: spec, knowsResults: plan.knowsResults).mutations
+  private func chosen(
+    _ transcript: TranscriptCase, _ recording: PlayRecording, _ transport: PlayTransport
+  ) -> [Mutation] {
+    let all = MutationPlan(
+      transcript, recording, spec: spec, knowsResults: plan.knowsResults, transport: transport
+    ).mutations
     let wanted = all.filter { mutation in
       plan.patterns.isEmpty || plan.patterns.contains { Selection.matches(mutation.id, $0) }
     }
@@ -190,8 +197,10 @@ private actor ProofStand {
   private let info: RunInfo
   private let loop: EventLoop
   private let settings: PlaySettings
+  private let offers: MCPOffers
 
-  init(_ stand: Stand, info: RunInfo, loop: EventLoop, settings: PlaySettings) {
+  init(_ stand: Stand, info: RunInfo, loop: EventLoop, settings: PlaySettings, offers: MCPOffers) {
+    self.offers = offers
     target = stand.target
     mock = stand.mock
     self.info = info
@@ -199,17 +208,21 @@ private actor ProofStand {
     self.settings = settings
   }
 
-  func reach() async throws(TargetProblem) {
+  func reach(_ cases: [TranscriptCase]) async throws(TargetProblem) {
     try await target.prepare(fresh: false, environment: [])
     if let reason = await target.isReachable() {
       throw TargetProblem("the target cannot be reached: \(reason)")
     }
+    await offers.ask(cases, target, loop: loop, within: .seconds(10) * settings.slack)
   }
+
+  nonisolated var transport: PlayTransport { target.transport }
 
   nonisolated func missing(_ transcript: TranscriptCase) -> String? {
     let missing = transcript.needs.filter { !info.capabilities.contains($0) }
     guard missing.isEmpty else { return "needs \(missing.map(\.rawValue).joined(separator: ", "))" }
-    return transcript.isFresh && !target.ownsProcess ? "needs to start anew" : nil
+    if transcript.isFresh && !target.ownsProcess { return "needs to start anew" }
+    return transcript.missing(over: target.transport) ?? offers.missing(transcript)
   }
 
   func play(_ transcript: TranscriptCase, _ stage: MutationStage) async -> PlayOutcome {

@@ -20,23 +20,30 @@ actor Judge {
   private let mock: MockBackend?
   private let loop: EventLoop
   private let settings: PlaySettings
+  private let offers: MCPOffers
   /// The mock may hold rules and calls of a case that is over.
   private var isMockUsed = true
 
-  init(spec: Specification, info: RunInfo, stand: Stand, loop: EventLoop, settings: PlaySettings) {
+  init(
+    spec: Specification, info: RunInfo, stand: Stand, loop: EventLoop, settings: PlaySettings,
+    offers: MCPOffers
+  ) {
     self.spec = spec
     self.info = info
     target = stand.target
     mock = stand.mock
     self.loop = loop
     self.settings = settings
+    self.offers = offers
   }
 
-  func reach() async throws(TargetProblem) {
+  /// Whether anybody is there, and what they declare to clients of MCP.
+  func reach(_ cases: [TranscriptCase]) async throws(TargetProblem) {
     try await target.prepare(fresh: false, environment: [])
     if let reason = await target.isReachable() {
       throw TargetProblem("\(await target.name) cannot be reached: \(reason)", lines: await target.lines())
     }
+    await offers.ask(cases, target, loop: loop, within: .seconds(10) * settings.slack)
   }
 
   /// Keys do not belong into results, also where the target wrote them.
@@ -55,8 +62,10 @@ actor Judge {
     if missing.isEmpty && transcript.isFresh && !target.ownsProcess {
       return "needs to start anew, and the runner does not start the target"
     }
-    guard !missing.isEmpty else { return nil }
-    return "needs \(missing.map(\.rawValue).joined(separator: ", ")), which the target does not offer"
+    guard missing.isEmpty else {
+      return "needs \(missing.map(\.rawValue).joined(separator: ", ")), which the target does not offer"
+    }
+    return transcript.missing(over: target.transport) ?? offers.missing(transcript)
   }
 
   /// Plays a case `times` times, fewer once it has failed where `stopsEarly`; a problem ends the run.

@@ -34,7 +34,10 @@ package struct Runner: Sendable {
     spec: Specification, info: RunInfo, stands: [Stand], plan: RunPlan = RunPlan(), loop: EventLoop,
     settings: PlaySettings, progress: @escaping @Sendable (Progress) -> Void = { _ in }
   ) {
-    judges = stands.map { Judge(spec: spec, info: info, stand: $0, loop: loop, settings: settings) }
+    let offers = MCPOffers()
+    judges = stands.map {
+      Judge(spec: spec, info: info, stand: $0, loop: loop, settings: settings, offers: offers)
+    }
     ownsProcess = stands.contains { $0.target.ownsProcess }
     self.info = info
     self.plan = plan
@@ -72,7 +75,7 @@ package struct Runner: Sendable {
   private func reach(_ cases: [TranscriptCase], _ round: Round) async {
     guard let judge = judges.first, cases.contains(where: { judge.missing($0) == nil }) else { return }
     do throws(TargetProblem) {
-      try await judge.reach()
+      try await judge.reach(cases)
     } catch {
       await round.stop(judge.masked(error))
     }

@@ -12,6 +12,10 @@ struct StepReader {
   let level: RequirementLevel
   /// Who the runner may play; where it says the client's lines, they must give values.
   let play: TranscriptCase.Play
+  /// `_meta` of every request, where the dialect has that.
+  let meta: [(key: String, value: JSONValue)]
+  /// Over what the case is played.
+  let transports: [PlayTransport]
   var matchers: MatcherReader
   /// The awaited requests so far, of a case that plays the server.
   var requests: [String] = []
@@ -20,19 +24,23 @@ struct StepReader {
   /// What a step does, and the keys that go with it.
   private static let kinds: [(key: String, beside: [String])] = [
     ("poll", ["client", "server"]), ("connect", ["accepted", "refused"]), ("http", ["answer"]),
-    ("client", []), ("server", []), ("unordered", []), ("raw", []), ("pong", []), ("close", []),
+    ("client", ["headers"]), ("server", ["status"]), ("unordered", []), ("raw", ["headers"]), ("pong", []),
+    ("close", []),
     ("closed", []), ("quiet", []), ("restart", []), ("arm", []), ("await", []),
   ]
 
   init(
     spec: Specification, dialect: TranscriptDialect, within: Duration, level: RequirementLevel,
-    play: TranscriptCase.Play
+    play: TranscriptCase.Play, client: MCPClientOffer = MCPClientOffer(),
+    transports: [PlayTransport] = [.ws]
   ) {
     self.spec = spec
     self.dialect = dialect
     self.within = within
     self.level = level
     self.play = play
+    self.transports = transports
+    meta = dialect.isStateless ? client.meta(dialect.revision ?? "") : []
     matchers = MatcherReader(spec: spec, dialect: dialect)
   }
 
@@ -56,13 +64,38 @@ struct StepReader {
     }
     guard let value = node[kind.key] else { return }
     let isHost = play == .server
+    try check(kind.key, value)
     let action = isHost ? try hostAction(kind.key, value, in: node) : try action(kind.key, value, in: node)
     steps.append(
       Step(
         place: node.place, connection: try node["conn"]?.string() ?? "a",
         within: try node["within"]?.duration() ?? within, notBefore: try node["notBefore"]?.duration(),
         level: try node["level"]?.choice(what: "level") ?? level, why: try node["why"]?.string(),
-        action: action))
+        action: action, status: try isHost ? nil : status(node), headers: try isHost ? [] : fields(node)))
+  }
+
+  /// What only a WebSocket has is for cases that are played over nothing else.
+  private func check(_ kind: String, _ value: YAMLNode) throws(SourceError) {
+    guard transports != [.ws] else { return }
+    let isOfFrames = ["connect", "pong"].contains(kind) || kind == "raw" && value["text"] == nil
+    guard isOfFrames else { return }
+    throw value.error("\(kind) like this is of WebSocket: the case needs transports: [ws]")
+  }
+
+  private mutating func status(_ node: YAMLNode) throws(SourceError) -> Matcher? {
+    guard let status = node["status"] else { return nil }
+    guard transports.contains(.http) else { throw status.error("only HTTP has a status") }
+    return try matchers.matcher(status)
+  }
+
+  private mutating func fields(
+    _ node: YAMLNode
+  ) throws(SourceError) -> [(name: String, value: Matcher)] {
+    guard let headers = node["headers"] else { return [] }
+    guard transports == [.http] else {
+      throw headers.error("only HTTP has header fields: the case needs transports: [http]")
+    }
+    return try spokenHeaders(headers)
   }
 
   private mutating func action(
@@ -103,7 +136,8 @@ struct StepReader {
     if play != .server, let bad = matcher.firstUnspeakable() {
       throw node.error("\(FlowText.text(bad.source)) matches but gives no value to send", at: bad.place)
     }
-    return dialect == .jsonrpc ? Self.versioned(matcher) : matcher
+    let versioned = dialect.isJSONRPC ? Self.versioned(matcher) : matcher
+    return meta.isEmpty ? versioned : versioned.withMeta(meta)
   }
 
   static func versioned(_ matcher: Matcher) -> Matcher {

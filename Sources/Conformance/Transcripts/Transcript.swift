@@ -20,6 +20,13 @@ package struct TranscriptCase: Sendable {
   /// Whether nothing else is played meanwhile, beyond what `Schedule` finds out by itself.
   package let isAlone: Bool
   package let needs: [Capability]
+  /// What a server of MCP must declare.
+  package var mcpNeeds: [MCPNeed] = []
+  /// Over what it is played.
+  package var transports: [PlayTransport] = [.ws]
+  /// Whether a connection agrees on the revision of MCP before its first step, where the dialect has that.
+  package var begins = true
+  package var client = MCPClientOffer()
   package let environment: [(name: String, value: String)]
   package let arm: [ArmedFace]
   package let steps: [Step]
@@ -115,6 +122,10 @@ package struct Step: Sendable {
   package let level: RequirementLevel
   package let why: String?
   package let action: StepAction
+  /// Of the HTTP answer that brings the message, where it is played over HTTP.
+  package var status: Matcher?
+  /// Fields of the HTTP request that carries the message; what gives no value is left out.
+  package var headers: [(name: String, value: Matcher)] = []
 }
 
 package enum StepAction: Sendable {

@@ -9,7 +9,10 @@ struct TranscriptReader {
   private let spec: Specification
   private let suite: String
   private let dialect: TranscriptDialect
-  private let needs: [Capability]
+  private let needs: Needs
+  private let transports: [PlayTransport]?
+  private let begins: Bool
+  private let client: MCPClientOffer
   private let defaults: Defaults
 
   struct Defaults {
@@ -20,14 +23,19 @@ struct TranscriptReader {
 
   init(_ node: YAMLNode, spec: Specification) throws(SourceError) {
     self.spec = spec
-    try node.checkKeys(["format", "suite", "dialect", "defaults", "needs", "cases"])
+    try node.checkKeys([
+      "format", "suite", "dialect", "defaults", "needs", "transports", "begin", "client", "cases",
+    ])
     let format = try node.required("format")
     guard try format.int() == 1 else {
       throw format.error("format \(format.json) is not known, this is for 1")
     }
     suite = try Self.name(node.required("suite"))
     dialect = try node.required("dialect").choice(what: "dialect")
-    needs = try Self.capabilities(node["needs"])
+    needs = try Needs(node["needs"])
+    transports = try Self.transports(node)
+    begins = try Self.begins(node) ?? true
+    client = try node["client"].map(MCPClientOffer.init) ?? MCPClientOffer()
     var defaults = Defaults()
     if let given = node["defaults"] {
       try given.checkKeys(["within", "level", "play"])
@@ -55,9 +63,8 @@ struct TranscriptReader {
   }
 
   private static let caseKeys = [
-    "id", "title", "covers", "level", "play", "dialect", "fresh", "alone", "needs", "environment", "arm",
-    "steps",
-    "observe", "background", "then",
+    "id", "title", "covers", "level", "play", "dialect", "transports", "begin", "client", "fresh", "alone",
+    "needs", "environment", "arm", "steps", "observe", "background", "then",
   ]
 
   /// Reads on behind a mistake, so that all of a case are told at once.
@@ -87,8 +94,16 @@ struct TranscriptReader {
       try node["dialect"]?.choice(what: "dialect") ?? self.dialect
     }
     let environment = kept([]) { () throws(SourceError) in try Self.environment(node["environment"]) }
+    let transports = kept(dialect.usualTransports) { () throws(SourceError) in
+      try Self.transports(node) ?? self.transports ?? dialect.usualTransports
+    }
+    let begins = kept(true) { () throws(SourceError) in try Self.begins(node) ?? self.begins }
+    let client = kept(self.client) { () throws(SourceError) in
+      try node["client"].map(MCPClientOffer.init) ?? self.client
+    }
     var steps = StepReader(
-      spec: spec, dialect: dialect, within: defaults.within, level: level, play: play)
+      spec: spec, dialect: dialect, within: defaults.within, level: level, play: play, client: client,
+      transports: transports)
     let arm = kept([]) { () throws(SourceError) in try node["arm"].map(steps.armedFaces) ?? [] }
     for step in kept([], { () throws(SourceError) in try Self.steps(node) }) {
       kept(()) { () throws(SourceError) in try steps.read(step) }
@@ -104,9 +119,14 @@ struct TranscriptReader {
     let isAlone = kept(false) { () throws(SourceError) in try node["alone"]?.bool() ?? false }
     let title = kept("") { () throws(SourceError) in try node["title"]?.string() ?? requirement?.text ?? name
     }
-    let own = kept([]) { () throws(SourceError) in try Self.capabilities(node["needs"]) }
+    let own = kept(Needs()) { () throws(SourceError) in try Needs(node["needs"]) }
+    kept(()) { () throws(SourceError) in
+      if let first = own.mcp.first, dialect.revision == nil, let needs = node["needs"] {
+        throw needs.error("\(first) is declared to clients of MCP: the dialect is \(dialect.rawValue)")
+      }
+    }
     guard mistakes.isEmpty else { throw FixtureErrors(all: mistakes) }
-    var needs = needs + own + steps.needs
+    var needs = self.needs.capabilities + own.capabilities + steps.needs
     if let own = Capability(rawValue: dialect.rawValue) { needs.append(own) }
     if !(arm.isEmpty && observe.isEmpty) { needs.append(.faults) }
     if isFresh { needs.append(.restart) }
@@ -114,7 +134,8 @@ struct TranscriptReader {
     return TranscriptCase(
       suite: suite, name: name, title: title, place: node.place, covers: covers, level: level, play: play,
       dialect: dialect, isFresh: isFresh, isAlone: isAlone,
-      needs: Capability.allCases.filter(needs.contains), environment: environment, arm: arm,
+      needs: Capability.allCases.filter(needs.contains), mcpNeeds: self.needs.mcp + own.mcp,
+      transports: transports, begins: begins, client: client, environment: environment, arm: arm,
       steps: steps.steps, observe: observe, secrets: steps.matchers.secrets,
       servesBackground: hosting.servesBackground, servesOn: hosting.servesOn)
   }
@@ -156,10 +177,17 @@ struct TranscriptReader {
     return name
   }
 
-  private static func capabilities(_ node: YAMLNode?) throws(SourceError) -> [Capability] {
-    var capabilities: [Capability] = []
-    for entry in try node?.sequence() ?? [] { capabilities.append(try entry.choice(what: "capability")) }
-    return capabilities
+  private static func transports(_ node: YAMLNode) throws(SourceError) -> [PlayTransport]? {
+    guard let list = node["transports"] else { return nil }
+    var transports: [PlayTransport] = []
+    for entry in try list.sequence() { transports.append(try entry.choice(what: "transport")) }
+    guard !transports.isEmpty else { throw list.error("a transport is expected") }
+    return PlayTransport.allCases.filter(transports.contains)
+  }
+
+  /// Whether connections agree on a revision by themselves: `begin: none` says that the case does it.
+  private static func begins(_ node: YAMLNode) throws(SourceError) -> Bool? {
+    try node["begin"]?.string(among: ["initialize", "none"], what: "beginning").isExactly("initialize")
   }
 
   private static func environment(_ node: YAMLNode?) throws(SourceError) -> [(name: String, value: String)] {
@@ -207,5 +235,23 @@ extension YAMLNode {
   func scalarText() throws(SourceError) -> String {
     guard case .scalar(let value) = content, !value.isNull else { return try string() }
     return value.string ?? JSONWriter.text(value)
+  }
+}
+
+/// What `needs` says.
+private struct Needs {
+  private(set) var capabilities: [Capability] = []
+  private(set) var mcp: [MCPNeed] = []
+
+  init() {}
+
+  init(_ node: YAMLNode?) throws(SourceError) {
+    for entry in try node?.sequence() ?? [] {
+      if let need = try MCPNeed(entry) {
+        mcp.append(need)
+      } else {
+        capabilities.append(try entry.choice(what: "capability"))
+      }
+    }
   }
 }
