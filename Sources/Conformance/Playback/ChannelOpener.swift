@@ -26,8 +26,8 @@ struct ChannelOpener: Sendable {
           deadline: limit, options: Self.options, on: loop))
     case .http:
       return HTTPChannel(
-        url: await target.url, headers: target.headers, isStateless: dialect.isStateless, loop: loop,
-        sign: sign)
+        url: await target.url, headers: target.headers, stateless: dialect.isStateless ? dialect.revision : nil,
+        loop: loop, sign: sign)
     case .stdio: return LineChannel(try await target.process(), sign: sign)
     }
   }

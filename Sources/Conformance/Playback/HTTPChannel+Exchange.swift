@@ -21,10 +21,10 @@ extension HTTPChannel {
     fields.append("Accept", accept)
     if !body.isEmpty { fields.append("Content-Type", "application/json") }
     let (session, revision) = state.withLock { ($0.session, $0.revision) }
-    if let stateless = post?.params?["_meta"]?[Self.revisionKey]?.string {
+    if let revision = post?.params?["_meta"]?[Self.revisionKey]?.string ?? stateless {
       // The message says it for itself (2026-07-28).
-      fields.append(Self.versionHeader, stateless)
-      if let method = post?.method { fields.append("Mcp-Method", method) }
+      fields.append(Self.versionHeader, HeaderText.encoded(revision))
+      if let method = post?.method { fields.append("Mcp-Method", HeaderText.encoded(method)) }
       if let name = post?.name { fields.append("Mcp-Name", HeaderText.encoded(name)) }
     } else {
       if let session { fields.append("Mcp-Session-Id", session) }

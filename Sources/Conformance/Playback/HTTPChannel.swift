@@ -23,8 +23,8 @@ final class HTTPChannel: MessageChannel {
   let url: String
   let headers: HTTPHeaders
   let client: HTTPClient
-  /// Whether messages are of a revision without sessions.
-  private let isStateless: Bool
+  /// The revision of all messages, where it is one without sessions.
+  let stateless: String?
   private let sign: @Sendable (String) -> JSONValue
   private let inbox: Inbox<ChannelReceived>
   let state = Mutex(State())
@@ -38,15 +38,15 @@ final class HTTPChannel: MessageChannel {
 
   /// - Parameters:
   ///   - headers: what every request carries.
-  ///   - isStateless: of MCP 2026-07-28, which has neither sessions nor a GET.
+  ///   - stateless: the revision, where it has neither sessions nor a GET: MCP 2026-07-28.
   ///   - sign: the request that asks for a sign of life, with an id of the caller's choice.
   init(
-    url: String, headers: HTTPHeaders, isStateless: Bool, loop: EventLoop,
+    url: String, headers: HTTPHeaders, stateless: String?, loop: EventLoop,
     sign: @escaping @Sendable (String) -> JSONValue
   ) {
     self.url = url
     self.headers = headers
-    self.isStateless = isStateless
+    self.stateless = stateless
     self.sign = sign
     client = HTTPClient(loop: loop)
     // A reader that is far behind is bounded by the number of requests that it makes.
@@ -71,7 +71,7 @@ final class HTTPChannel: MessageChannel {
   func say(_ bytes: [UInt8], headers: [(name: String, value: String?)]) async {
     var post = Post(bytes)
     post.headers = headers
-    if isStateless, let id = post.cancelled {
+    if stateless != nil, let id = post.cancelled {
       // "Closing the response stream is how a client cancels" (2026-07-28, Streamable HTTP).
       let task = state.withLock { state in
         state.numbers.removeValue(forKey: JSONWriter.text(id)).flatMap { state.tasks[$0] }
@@ -81,7 +81,7 @@ final class HTTPChannel: MessageChannel {
     let task = begin(post, mark: nil)
     // What follows may rely on it: nothing overtakes a notification.
     if post.isAnswered == false { await task?.value }
-    if post.method == "notifications/initialized", !isStateless { await listen() }
+    if post.method == "notifications/initialized", stateless == nil { await listen() }
   }
 
   func ask(_ mark: [UInt8]) {

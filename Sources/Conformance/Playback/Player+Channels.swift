@@ -52,7 +52,7 @@ extension Player {
     let request = JSONWriter.bytes(transcript.client.initialize(revision, id: Self.beginning))
     log.add(.toServer, request.shown, on: name)
     await channel.say(request)
-    let limit = firstLimit
+    let limit = target.transport == .stdio ? slowStart : self.limit
     let deadline = ContinuousClock.now + limit
     while true {
       guard let received = await channel.next(within: max(deadline - .now, .zero)) else {
@@ -83,9 +83,10 @@ extension Player {
   /// How long the first answer on a connection may take: over stdio its process starts meanwhile.
   var firstLimit: Duration {
     guard target.transport == .stdio else { return limit }
-    let time = max(step.within, Self.startTime) * settings.slack
-    return watch?.limit(time) ?? time
+    return watch?.limit(slowStart) ?? slowStart
   }
+
+  private var slowStart: Duration { max(step.within, Self.startTime) * settings.slack }
 
   private static let startTime = Duration.seconds(20)
 
