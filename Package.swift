@@ -67,7 +67,7 @@ let package = Package(
     module("ProtocolSpec", on: ["JSON", "YAML", "JSONSchema"], settings: fast, plugins: ["EmbedPlugin"]),
     module("Diagnostics", on: ["JSON", "ProtocolSpec"]),
     module("TaskStore", on: ["JSON", "ProtocolSpec", "CSQLite"], settings: fast),
-    module("MCP", on: ["JSON", "ProtocolSpec"]),
+    module("MCP", on: ["JSON", "Wire", "ProtocolSpec"]),
     module(
       "Orchestration",
       on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore", "MCP"],
