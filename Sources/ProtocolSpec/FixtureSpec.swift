@@ -1,5 +1,5 @@
 package import JSON
-package import JSONSchema
+internal import JSONSchema
 internal import YAML
 
 /// `Spec/fixtures.yaml`: what the server has for the scenarios of the official MCP conformance suite.
@@ -75,13 +75,22 @@ package struct FixtureSpec: Sendable {
     package let title: String
     package let description: String
     package let inputSchema: JSONValue
-    package let input: JSONSchema
+    let input: JSONSchema
     /// Values of arguments that may be absent.
     package let defaults: JSONObject
     package let tasks: TaskSupport
     package let handler: Handler
     /// With `{name}` where values go.
     package let result: JSONObject
+
+    /// What is wrong with `arguments`: where, below them, and in which words; nil if they fit.
+    package func mistake(in arguments: JSONObject) -> (path: JSONPointer, message: String)? {
+      input.firstViolation(.object(arguments)).map { violation in
+        let isMissing = violation.keyword == "required"
+        let property = isMissing ? violation.property : nil
+        return (property.map(violation.instance.appending) ?? violation.instance, violation.message)
+      }
+    }
   }
 
   package struct Prompt: Sendable {

@@ -1,0 +1,5 @@
+import ProtocolSpec
+
+extension MCPRevision {
+  var isStateless: Bool { name >= "2026" }
+}
