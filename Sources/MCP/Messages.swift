@@ -1,21 +1,30 @@
 package import JSON
 package import ProtocolSpec
 
-/// The result of `initialize`.
-package struct InitializeResult: Sendable {
-  package let serverName: String
-  package let serverTitle: String
-  package let serverVersion: String
-  package let capabilities: JSONValue
-  package let instructions: String
+/// Who the server is and what it can do: the result of `initialize`, or of `server/discover`.
+struct Introduction {
+  let json: JSONValue
 
-  package func json(_ revision: MCPRevision) -> JSONValue {
-    var server = JSONObject([("name", .string(serverName)), ("version", .string(serverVersion))])
-    if revision.has(.titles) { server["title"] = .string(serverTitle) }
-    return [
-      "protocolVersion": .string(revision.name), "capabilities": capabilities, "serverInfo": .object(server),
-      "instructions": .string(instructions),
-    ]
+  init(_ spec: MCPSpec, _ revision: MCPRevision, version: String) {
+    let capabilities = JSONValue.object(spec.capabilities(revision))
+    if revision.isStateless {
+      json = [
+        "supportedVersions": .array(spec.revisions.reversed().map { .string($0.name) }),
+        "capabilities": capabilities, "instructions": .string(spec.instructions),
+      ]
+    } else {
+      json = [
+        "protocolVersion": .string(revision.name), "capabilities": capabilities,
+        "serverInfo": Self.server(spec, revision, version: version),
+        "instructions": .string(spec.instructions),
+      ]
+    }
+  }
+
+  static func server(_ spec: MCPSpec, _ revision: MCPRevision, version: String) -> JSONValue {
+    var server = JSONObject([("name", .string(spec.serverName)), ("version", .string(version))])
+    if revision.has(.titles) { server["title"] = .string(spec.serverTitle) }
+    return .object(server)
   }
 }
 
@@ -27,8 +36,11 @@ package struct Tool: Sendable {
   package let inputSchema: JSONValue
   package let outputSchema: JSONValue
   package let annotations: JSONObject
+  /// Whether a call of it may become a task.
+  package let mayBeTask: Bool
 
-  package init(_ spec: MCPToolSpec) {
+  package init(_ spec: MCPToolSpec, mayBeTask: Bool) {
+    self.mayBeTask = mayBeTask
     name = spec.method.name
     title = spec.title
     description = spec.description
@@ -49,6 +61,7 @@ package struct Tool: Sendable {
       if !revision.has(.titles) { hints["title"] = .string(title) }
       members["annotations"] = .object(hints)
     }
+    if mayBeTask, revision.has(.taskResults) { members["execution"] = ["taskSupport": "optional"] }
     return .object(members)
   }
 }

@@ -1,23 +1,34 @@
 package import JSON
 package import ProtocolSpec
 
-/// A call that is under way for a request of MCP: the native request to run, and how its outcome is told.
+/// A call that is under way for a request of MCP: the native request to run, and what its outcome leads
+/// to.
 package struct NativeCall: Sendable {
-  package let request: Request
-  private let tell: @Sendable (Result<JSONValue, ProtocolFault>) -> Result<JSONValue, ProtocolFault>
+  package enum Step: Sendable {
+    case answer(Result<JSONValue, ProtocolFault>)
+    /// Another one has to be run first.
+    case call(NativeCall)
+  }
 
+  package let request: Request
+  private let step: @Sendable (Result<JSONValue, ProtocolFault>) -> Step
+
+  /// - Parameter step: what follows on the outcome.
+  init(request: Request, step: @escaping @Sendable (Result<JSONValue, ProtocolFault>) -> Step) {
+    self.request = request
+    self.step = step
+  }
+
+  /// - Parameter tell: makes the outcome that of the request of MCP.
   init(
     request: Request,
     tell: @escaping @Sendable (Result<JSONValue, ProtocolFault>) -> Result<JSONValue, ProtocolFault>
   ) {
-    self.request = request
-    self.tell = tell
+    self.init(request: request) { .answer(tell($0)) }
   }
 
-  /// The outcome of `request` as that of the request of MCP.
-  package func outcome(_ outcome: Result<JSONValue, ProtocolFault>) -> Result<JSONValue, ProtocolFault> {
-    tell(outcome)
-  }
+  /// What the outcome of `request` leads to.
+  package func next(_ outcome: Result<JSONValue, ProtocolFault>) -> Step { step(outcome) }
 }
 
 /// How `tools/call` tells the outcome of the tool's method.
@@ -49,6 +60,15 @@ enum MCPField {
   static let name = "name"
   static let arguments = "arguments"
   static let uri = "uri"
+  static let task = "task"
+  static let taskID = "taskId"
+  static let level = "level"
+  static let capabilities = "capabilities"
+}
+
+extension Request {
+  /// What MCP reads beside the params (2026-07-28, basic, `_meta`).
+  package var meta: JSONObject { params[MCPMeta.member]?.object ?? JSONObject() }
 }
 
 extension ProtocolFault {

@@ -21,17 +21,27 @@ package struct Reply: Sendable {
   /// The number of the one who asks, such as of a connection; the tasks of different ones take turns.
   package let client: Int
   private let take: @Sendable (Outcome) -> Void
+  private let created: (@Sendable (String) -> Void)?
 
   /// The client of what nobody waits for in particular.
   package static let nobody = 0
 
-  /// - Parameter take: called on `loop`.
+  /// - Parameters:
+  ///   - created: called on `loop` with the id of the task that a request has created and waits for now.
+  ///   - take: called on `loop`.
   package init(
-    on loop: EventLoop, client: Int = Reply.nobody, take: @escaping @Sendable (Outcome) -> Void
+    on loop: EventLoop, client: Int = Reply.nobody, created: (@Sendable (String) -> Void)? = nil,
+    take: @escaping @Sendable (Outcome) -> Void
   ) {
     self.loop = loop
     self.client = client
+    self.created = created
     self.take = take
+  }
+
+  func announce(task id: String) {
+    guard let created else { return }
+    loop.run { created(id) }
   }
 
   package func callAsFunction(_ outcome: Outcome) {

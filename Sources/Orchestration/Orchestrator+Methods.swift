@@ -28,9 +28,8 @@ extension Orchestrator {
   // MARK: - create_task
 
   private nonisolated func createTask(_ params: JSONObject, _ reply: Reply) -> Stop? {
-    let client = reply.client
     guard params["wait"]?.bool == false else {
-      return asynchronous { params throws(ProtocolFault) in try await self.createAndWait(params, client) }(
+      return asynchronous { params throws(ProtocolFault) in try await self.createAndWait(params, reply) }(
         params, reply)
     }
     guard !isDraining else {
@@ -70,7 +69,7 @@ extension Orchestrator {
     }
   }
 
-  private func createAndWait(_ params: JSONObject, _ client: Int) async throws(ProtocolFault) -> JSONValue {
+  private func createAndWait(_ params: JSONObject, _ reply: Reply) async throws(ProtocolFault) -> JSONValue {
     if isDraining { throw spec.errors.fault(.shuttingDown) }
     let new = newTask(params)
     let isSuspended = !canRun(new, in: monitor.state)
@@ -88,7 +87,8 @@ extension Orchestrator {
       if currentUpstream != nil { Task { await self.wakeWaiting() } }
       return existing(task)
     case .created(let task):
-      queue.append(queued(task, client))
+      reply.announce(task: task.id)
+      queue.append(queued(task, reply.client))
       return try await ending(of: task.id) { await self.pump() }
     }
   }

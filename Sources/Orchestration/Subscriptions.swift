@@ -1,4 +1,4 @@
-import JSON
+package import JSON
 package import ProtocolSpec
 import Synchronization
 package import TaskStore
@@ -15,8 +15,12 @@ package struct SystemChange: Sendable {
 /// A task in the state that it has gone to, as the subscribers of one loop are told of it.
 package final class TaskStep {
   /// Its JSON text, made once, when the first of them wants it.
-  package private(set) lazy var text = JSONWriter.bytes(task.json)
+  package private(set) lazy var text = JSONWriter.bytes(json)
+  package private(set) lazy var json = task.json
   private let task: StoredTask
+
+  package var id: String { task.id }
+  package var state: TaskState { task.state }
 
   init(_ task: StoredTask) { self.task = task }
 }
@@ -27,6 +31,8 @@ package enum News {
   case system(SystemChange)
   /// There are tasks that were not there before.
   case newTasks
+  /// A list of MCP has changed, such as `tools`.
+  case list(String)
 }
 
 /// What somebody on a loop wants to be told, until it is removed. Confined to that loop.
@@ -36,6 +42,7 @@ package final class Subscription {
     case task(id: String)
     case newTasks
     case system
+    case list(String)
   }
 
   let subjects: Set<Subject>
@@ -128,13 +135,20 @@ package final class Subscriptions: CommitWatch {
       loop.loop.submit { loop.value.tell(.system(change), to: .system) }
     }
   }
+
+  /// Tells who listens that a list of MCP has changed.
+  package func changed(list: String) {
+    for (loop, wanted) in zip(loops, interests.withLock { $0 }) where wanted[.list(list)] != nil {
+      loop.loop.submit { loop.value.tell(.list(list), to: .list(list)) }
+    }
+  }
 }
 
 extension Subscription.Subject {
   fileprivate var isSteps: Bool {
     switch self {
     case .allTasks, .task: true
-    case .newTasks, .system: false
+    case .newTasks, .system, .list: false
     }
   }
 }

@@ -17,6 +17,9 @@ package enum ErrorName: String, Sendable, CaseIterable {
   case subscriptionNotFound = "subscription_not_found"
   case tooManySubscriptions = "too_many_subscriptions"
   case resourceNotFound = "resource_not_found"
+  case headerMismatch = "header_mismatch"
+  case missingCapability = "missing_capability"
+  case unsupportedVersion = "unsupported_version"
 }
 
 /// One row of `Spec/errors.yaml`.

@@ -34,6 +34,9 @@ package struct MCPResources: Sendable {
 
   private static let placeHolder = "{id}"
 
+  /// The name of what is open in the template.
+  package var variable: String { String(Self.placeHolder.dropFirst().dropLast()) }
+
   init(_ node: YAMLNode) throws(SourceError) {
     try node.checkKeys(["mime_type", "page", "system", "task"])
     mimeType = try node.required("mime_type").string()

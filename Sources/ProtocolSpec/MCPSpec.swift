@@ -1,60 +1,6 @@
 package import JSON
 internal import YAML
 
-/// What differs between the revisions of MCP.
-package enum MCPFeature: String, Sendable, CaseIterable {
-  /// JSON-RPC batches.
-  case batches
-  /// Hints about what a tool does.
-  case annotations
-  /// Names for people beside those for programs.
-  case titles
-  /// Results as JSON beside their text, and the schema of them.
-  case structuredContent = "structured_content"
-  /// Arguments that do not fit are told to the model, not to the program (SEP-1303).
-  case inputFaultsAsResults = "input_faults_as_results"
-  /// An error about what has no readable id has no member `id`, instead of null.
-  case errorsWithoutID = "errors_without_id"
-}
-
-/// One revision of MCP, by its date.
-package struct MCPRevision: Sendable {
-  package let name: String
-  private let features: Set<MCPFeature>
-
-  package func has(_ feature: MCPFeature) -> Bool { features.contains(feature) }
-
-  init(_ node: YAMLNode) throws(SourceError) {
-    try node.checkKeys(["revision", "has"])
-    name = try node.required("revision").string()
-    var features: Set<MCPFeature> = []
-    for entry in try node.required("has").sequence() { features.insert(try entry.choice()) }
-    self.features = features
-  }
-}
-
-/// The methods of MCP that are served; `Spec/mcp.yaml` says what they take.
-package enum MCPMethod: String, Sendable, CaseIterable {
-  case initialize
-  case initialized = "notifications/initialized"
-  case cancelled = "notifications/cancelled"
-  case toolsList = "tools/list"
-  case toolsCall = "tools/call"
-  case resourcesList = "resources/list"
-  case resourceTemplatesList = "resources/templates/list"
-  case resourcesRead = "resources/read"
-  case resourcesSubscribe = "resources/subscribe"
-  case resourcesUnsubscribe = "resources/unsubscribe"
-
-  /// Whether it is sent without an id and never answered.
-  package var isNotification: Bool {
-    switch self {
-    case .initialized, .cancelled: true
-    default: false
-    }
-  }
-}
-
 /// A method of the protocol as MCP offers it.
 package struct MCPToolSpec: Sendable {
   package let method: MethodSpec
@@ -83,54 +29,71 @@ package struct MCPToolSpec: Sendable {
 package struct MCPSpec: Sendable {
   package let serverName: String
   package let serverTitle: String
-  package let capabilities: JSONValue
   package let instructions: String
-  /// Oldest first, at least one.
+  /// Oldest first.
   package let revisions: [MCPRevision]
-  /// What a client is offered that asks for a revision that is not here.
+  /// What a client is offered that initializes with a revision that is not here.
   package let newest: MCPRevision
   package let tools: [MCPToolSpec]
   package let resources: MCPResources
-  /// Names of notifications.
-  package let resourceUpdated: String
-  package let resourceListChanged: String
-  package let messages: Messages
-  private let methods: [String: MethodSpec]
-
-  /// Texts of errors that only MCP has.
-  package struct Messages: Sendable {
-    package let idType: String
-    package let noBatches: String
-    package let initializeAlone: String
-    package let initializeAgain: String
-    package let badCursor: String
-
-    init(_ node: YAMLNode) throws(SourceError) {
-      try node.checkKeys(["id_type", "no_batches", "initialize_alone", "initialize_again", "bad_cursor"])
-      idType = try node.required("id_type").string()
-      noBatches = try node.required("no_batches").string()
-      initializeAlone = try node.required("initialize_alone").string()
-      initializeAgain = try node.required("initialize_again").string()
-      badCursor = try node.required("bad_cursor").string()
-    }
-  }
+  package let prompts: [MCPPromptSpec]
+  package let notifications: MCPNotifications
+  package let log: MCPLogSpec
+  package let tasks: MCPTaskSpec
+  /// How many values a completion gives at most.
+  package let completionValues: Int
+  package let messages: MCPMessages
+  private let capabilities: JSONObject
+  private let capabilitiesWith: [(feature: MCPFeature, members: JSONObject)]
+  private let methods: [String: MCPMethodSpec]
 
   init(
     _ node: YAMLNode, native: [MethodSpec], _ schemas: SpecSchemas, _ table: ErrorTable,
     _ requirements: inout RequirementReader
   ) throws(SourceError) {
     try node.checkKeys([
-      "format", "server", "revisions", "methods", "notifications", "resources", "tools", "messages",
-      "requirements",
+      "format", "server", "revisions", "methods", "notifications", "resources", "tools", "prompts", "log",
+      "tasks", "completion", "messages", "requirements",
     ])
     let server = try node.required("server")
-    try server.checkKeys(["name", "title", "capabilities", "instructions"])
+    try server.checkKeys(["name", "title", "capabilities", "capabilities_with", "instructions"])
     serverName = try server.required("name").string()
     serverTitle = try server.required("title").string()
-    capabilities = try server.required("capabilities").json
+    capabilities = try server.required("capabilities").json.object ?? JSONObject()
+    var capabilitiesWith: [(feature: MCPFeature, members: JSONObject)] = []
+    for entry in try server.required("capabilities_with").mapping() {
+      let feature = MCPFeature(rawValue: entry.key)
+      guard let feature else { throw entry.value.error("there is no feature \(entry.key)") }
+      capabilitiesWith.append((feature, entry.value.json.object ?? JSONObject()))
+    }
+    self.capabilitiesWith = capabilitiesWith
     instructions = try server.required("instructions").string()
-    var revisions: [MCPRevision] = []
     let list = try node.required("revisions")
+    revisions = try Self.revisions(list)
+    guard let newest = revisions.last(where: { !$0.isStateless }) else {
+      throw list.error("at least one revision that is not stateless is expected")
+    }
+    self.newest = newest
+    methods = try Self.methods(node.required("methods"), native, schemas, table, &requirements)
+    var tools: [MCPToolSpec] = []
+    for entry in try node.required("tools").sequence() { tools.append(try MCPToolSpec(entry, native)) }
+    self.tools = tools
+    resources = try MCPResources(node.required("resources"))
+    var prompts: [MCPPromptSpec] = []
+    for entry in try node.required("prompts").sequence() { prompts.append(try MCPPromptSpec(entry)) }
+    self.prompts = prompts
+    notifications = try MCPNotifications(node.required("notifications"))
+    log = try MCPLogSpec(node.required("log"))
+    tasks = try MCPTaskSpec(node.required("tasks"), tools)
+    let completion = try node.required("completion")
+    try completion.checkKeys(["values"])
+    completionValues = try completion.required("values").int()
+    messages = try MCPMessages(node.required("messages"))
+    try requirements.read(node)
+  }
+
+  private static func revisions(_ list: YAMLNode) throws(SourceError) -> [MCPRevision] {
+    var revisions: [MCPRevision] = []
     for entry in try list.sequence() {
       let revision = try MCPRevision(entry)
       if let last = revisions.last, last.name >= revision.name {
@@ -138,33 +101,20 @@ package struct MCPSpec: Sendable {
       }
       revisions.append(revision)
     }
-    guard let newest = revisions.last else { throw list.error("at least one revision is expected") }
-    self.revisions = revisions
-    self.newest = newest
-    methods = try Self.methods(node.required("methods"), native, schemas, table, &requirements)
-    var tools: [MCPToolSpec] = []
-    for entry in try node.required("tools").sequence() { tools.append(try MCPToolSpec(entry, native)) }
-    self.tools = tools
-    resources = try MCPResources(node.required("resources"))
-    let notifications = try node.required("notifications")
-    try notifications.checkKeys(["resource_updated", "resource_list_changed"])
-    resourceUpdated = try notifications.required("resource_updated").string()
-    resourceListChanged = try notifications.required("resource_list_changed").string()
-    messages = try Messages(node.required("messages"))
-    try requirements.read(node)
+    return revisions
   }
 
   private static func methods(
     _ list: YAMLNode, _ native: [MethodSpec], _ schemas: SpecSchemas, _ table: ErrorTable,
     _ requirements: inout RequirementReader
-  ) throws(SourceError) -> [String: MethodSpec] {
-    var methods: [String: MethodSpec] = [:]
+  ) throws(SourceError) -> [String: MCPMethodSpec] {
+    var methods: [String: MCPMethodSpec] = [:]
     for entry in try list.sequence() {
       let kind: MCPMethod = try entry.required("method").choice()
       guard methods[kind.rawValue] == nil, !native.contains(where: { $0.name == kind.rawValue }) else {
         throw entry.error("the method \(kind.rawValue) stands twice")
       }
-      methods[kind.rawValue] = try MethodSpec(entry, schemas, table, &requirements, mcp: kind)
+      methods[kind.rawValue] = try MCPMethodSpec(entry, kind, schemas, table, &requirements)
     }
     for kind in MCPMethod.allCases where methods[kind.rawValue] == nil {
       throw list.error("the method \(kind.rawValue) is missing")
@@ -176,9 +126,27 @@ package struct MCPSpec: Sendable {
 
   package func tool(named name: String) -> MCPToolSpec? { tools.first { $0.method.name == name } }
 
+  package func prompt(named name: String) -> MCPPromptSpec? { prompts.first { $0.name == name } }
+
+  /// What the server declares to clients of `revision`.
+  package func capabilities(_ revision: MCPRevision) -> JSONObject {
+    var all = capabilities
+    for entry in capabilitiesWith where revision.has(entry.feature) {
+      for (key, value) in entry.members { all[key] = value }
+    }
+    return all
+  }
+
   /// A method of MCP under `revision`; without one only `initialize` is known.
   package func method(_ name: String, under revision: MCPRevision?) -> MethodSpec? {
-    guard let method = methods[name], revision != nil || method.mcp == .initialize else { return nil }
-    return method
+    guard let method = methods[name] else { return nil }
+    guard let revision else { return method.method.mcp == .initialize ? method.method : nil }
+    return method.isThere(under: revision) ? method.method : nil
   }
+
+  /// Whether only revisions without `initialize` have this method.
+  package func isOnlyStateless(_ name: String) -> Bool { methods[name]?.needs == .stateless }
+
+  /// Of a result of `method`, for clients of a stateless revision.
+  package func cache(of method: MCPMethod) -> MCPCache? { methods[method.rawValue]?.cache }
 }

@@ -29,10 +29,11 @@ package struct MethodSpec: Sendable {
     _ node: YAMLNode, _ schemas: SpecSchemas, _ table: ErrorTable, _ requirements: inout RequirementReader,
     mcp: MCPMethod? = nil
   ) throws(SourceError) {
-    try node.checkKeys([
-      "format", "method", "dialects", "summary", "params", "result", "bare_result", "errors", "examples",
-      "requirements",
-    ])
+    try node.checkKeys(
+      [
+        "format", "method", "dialects", "summary", "params", "result", "bare_result", "errors", "examples",
+        "requirements",
+      ] + (mcp == nil ? [] : MCPMethodSpec.keys))
     place = node.place
     self.mcp = mcp
     self.table = table

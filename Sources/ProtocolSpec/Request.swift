@@ -13,11 +13,16 @@ package struct Request: Sendable {
   package let method: MethodSpec
   /// With the defaults of the schema filled in.
   package let params: JSONObject
+  /// By whose rules it was read; nil where no revision of MCP holds.
+  package let revision: MCPRevision?
 
   /// A JSON-RPC request without an id, which is never answered.
   package var isNotification: Bool { dialect == .jsonrpc && id == nil }
 
-  package init(dialect: Dialect, id: JSONValue?, method: MethodSpec, params: JSONObject) {
+  package init(
+    dialect: Dialect, id: JSONValue?, method: MethodSpec, params: JSONObject, revision: MCPRevision? = nil
+  ) {
+    self.revision = revision
     self.dialect = dialect
     self.id = id
     self.method = method
@@ -26,144 +31,5 @@ package struct Request: Sendable {
 
   package func answer(_ outcome: Result<JSONValue, ProtocolFault>) -> Answer {
     Answer(dialect: dialect, id: id, outcome: outcome)
-  }
-}
-
-/// What a message turned out to be.
-package enum Incoming: Sendable {
-  case request(Request)
-  /// Elements in order; their answers go out together.
-  case batch([Incoming])
-  /// It is refused with this answer.
-  case refused(Answer)
-  /// A response or a notification in error: nothing is answered.
-  case ignored
-}
-
-/// Reads messages of one connection; it knows which dialect was spoken last.
-package struct MessageReader: Sendable {
-  private let spec: Specification
-  /// The dialect of what has none: that of the last readable message.
-  private var lastDialect: Dialect
-  /// The revision of MCP that was agreed on; its rules hold for JSON-RPC from then on.
-  package var revision: MCPRevision?
-
-  package init(spec: Specification, initial: Dialect) {
-    self.spec = spec
-    lastDialect = initial
-  }
-
-  private var errors: ErrorTable { spec.errors }
-  private var texts: EnvelopeTexts { spec.envelope }
-
-  /// A message of this dialect was understood without being read here.
-  package mutating func note(_ dialect: Dialect) { lastDialect = dialect }
-
-  package mutating func read(_ bytes: [UInt8]) -> Incoming {
-    let value: JSONValue
-    do throws(JSONError) {
-      value = try JSONParser.parse(bytes, limits: JSONLimits(depth: spec.limits.jsonDepth))
-    } catch {
-      return refuse(.parseError, error.description, lastDialect, id: nil)
-    }
-    switch value {
-    case .object(let object):
-      lastDialect = object.contains("jsonrpc") ? .jsonrpc : .bare
-      return lastDialect == .bare ? bare(object) : jsonrpc(object)
-    case .array(let elements):
-      lastDialect = .jsonrpc
-      if let revision, !revision.has(.batches) {
-        let detail = fill(spec.mcp.messages.noBatches, ["revision": revision.name])
-        return refuse(.invalidRequest, detail, .jsonrpc, id: nil)
-      }
-      guard !elements.isEmpty else { return refuse(.invalidRequest, texts.emptyBatch, .jsonrpc, id: nil) }
-      let limit = spec.limits.batchElements
-      guard elements.count <= limit else {
-        let detail = fill(texts.longBatch, ["count": String(elements.count), "limit": String(limit)])
-        return refuse(.invalidRequest, detail, .jsonrpc, id: nil)
-      }
-      return .batch(elements.map(element))
-    default:
-      return refuse(.invalidRequest, texts.noObject, lastDialect, id: nil)
-    }
-  }
-
-  private func element(_ value: JSONValue) -> Incoming {
-    guard case .object(let object) = value else {
-      return refuse(.invalidRequest, texts.noObject, .jsonrpc, id: nil)
-    }
-    let incoming = jsonrpc(object)
-    // MCP 2025-03-26, lifecycle: "The initialize request MUST NOT be part of a JSON-RPC batch".
-    if case .request(let request) = incoming, request.method.mcp == .initialize, let id = request.id {
-      return refuse(.invalidRequest, spec.mcp.messages.initializeAlone, .jsonrpc, id: id)
-    }
-    return incoming
-  }
-
-  private func bare(_ object: JSONObject) -> Incoming {
-    let id = object["id"]
-    guard let method = object["method"] else {
-      return refuse(.invalidRequest, texts.methodRequired, .bare, id: id)
-    }
-    guard let name = method.string else {
-      return refuse(.invalidRequest, texts.methodNotString, .bare, id: id)
-    }
-    return request(name, object["params"], .bare, id: id)
-  }
-
-  private func jsonrpc(_ object: JSONObject) -> Incoming {
-    let id = object["id"]
-    let method = object["method"]
-    let isCurrent = object["jsonrpc"] == "2.0"
-    // A response is never answered, whatever its id.
-    if method == nil, isCurrent, object.contains("result") || object.contains("error") { return .ignored }
-    guard isID(id) else {
-      let detail = revision == nil ? texts.idType : spec.mcp.messages.idType
-      return refuse(.invalidRequest, detail, .jsonrpc, id: nil)
-    }
-    guard isCurrent else { return refuse(.invalidRequest, texts.version, .jsonrpc, id: id) }
-    guard let method else { return refuse(.invalidRequest, texts.methodRequired, .jsonrpc, id: id) }
-    guard let name = method.string else {
-      return refuse(.invalidRequest, texts.methodNotString, .jsonrpc, id: id)
-    }
-    return request(name, object["params"], .jsonrpc, id: id)
-  }
-
-  /// JSON-RPC 2.0 §4 takes null and fractions, MCP neither.
-  private func isID(_ id: JSONValue?) -> Bool {
-    switch id {
-    case nil, .string: true
-    case .number(let number): revision == nil || number.isInteger
-    case .null: revision == nil
-    default: false
-    }
-  }
-
-  private func request(_ name: String, _ params: JSONValue?, _ dialect: Dialect, id: JSONValue?) -> Incoming {
-    let fault: ProtocolFault
-    if dialect == .bare, let method = spec.method(name), !method.dialects.contains(.bare) {
-      let detail = fill(texts.jsonrpcOnly, ["method": method.name])
-      return refuse(.invalidRequest, detail, .bare, id: id)
-    }
-    if let method = spec.method(name) ?? (dialect == .jsonrpc ? spec.mcp.method(name, under: revision) : nil)
-    {
-      do throws(ProtocolFault) {
-        let params = try method.checked(params, texts: texts)
-        return .request(Request(dialect: dialect, id: id, method: method, params: params))
-      } catch {
-        fault = error
-      }
-    } else {
-      fault = errors.fault(.methodNotFound, ["method": name])
-    }
-    if dialect == .jsonrpc && id == nil { return .ignored }
-    return .refused(Answer(dialect: dialect, id: id, outcome: .failure(fault)))
-  }
-
-  private func refuse(_ name: ErrorName, _ detail: String, _ dialect: Dialect, id: JSONValue?) -> Incoming {
-    .refused(
-      Answer(
-        dialect: dialect, id: id, outcome: .failure(errors.fault(name, ["detail": detail])),
-        omitsUnknownID: revision?.has(.errorsWithoutID) ?? false))
   }
 }

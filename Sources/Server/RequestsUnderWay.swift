@@ -1,35 +1,69 @@
 import JSON
 import Orchestration
 
-/// The requests of one connection that run beside its loop, so that waiting for them can be stopped.
+/// The requests of one client that run beside its loop, so that waiting for them can be stopped.
 struct RequestsUnderWay {
-  private var works: [Int: (id: JSONValue?, stop: Stop?)] = [:]
+  private struct Work {
+    let id: JSONValue?
+    let route: (any RequestRoute)?
+    var stop: Stop?
+    /// The task that the request has created and waits for.
+    var task: String?
+  }
+
+  private var works: [Int: Work] = [:]
+  /// Cancelled by the client before their answers were there.
+  private var cancelled: Set<Int> = []
   private var last = 0
 
   /// Gives the number of the request.
-  mutating func begin(id: JSONValue?) -> Int {
+  mutating func begin(id: JSONValue?, route: (any RequestRoute)? = nil) -> Int {
     last += 1
-    works[last] = (id, nil)
+    works[last] = Work(id: id, route: route)
     return last
   }
 
   /// Keeps how to say that nobody waits for the answer, unless it is there already.
   mutating func keep(_ stop: @escaping Stop, for number: Int) { works[number]?.stop = stop }
 
-  /// Whether anybody still waits for the answer.
-  mutating func end(_ number: Int) -> Bool { works.removeValue(forKey: number) != nil }
-
-  /// Nobody waits for the requests of this id any more. There are few to look through: the limit of
-  /// requests in flight bounds them, and nothing keeps a client from using an id twice.
-  mutating func stop(id: JSONValue) {
-    for (number, entry) in works where entry.id == id {
-      works[number] = nil
-      entry.stop?()
-    }
+  /// Keeps which task the request has created.
+  ///
+  /// - Returns: false if the client has cancelled the request, and so does not want the task.
+  mutating func keep(task: String, for number: Int) -> Bool {
+    works[number]?.task = task
+    return !cancelled.contains(number)
   }
 
+  /// Where messages that belong to the request go; nil: where all others go.
+  func route(of number: Int) -> (any RequestRoute)? { works[number]?.route }
+
+  func isAwaited(_ number: Int) -> Bool { works[number] != nil }
+
+  /// Whether anybody still waits for the answer.
+  mutating func end(_ number: Int) -> Bool {
+    cancelled.remove(number)
+    return works.removeValue(forKey: number) != nil
+  }
+
+  /// The client has cancelled the requests of this id. There are few to look through: the limit of
+  /// requests in flight bounds them, and nothing keeps a client from using an id twice.
+  ///
+  /// - Returns: the tasks that they have created.
+  mutating func cancel(id: JSONValue) -> [String] {
+    var tasks: [String] = []
+    for (number, work) in works where work.id == id {
+      works[number] = nil
+      cancelled.insert(number)
+      if let task = work.task { tasks.append(task) }
+      work.stop?()
+    }
+    return tasks
+  }
+
+  /// Nobody waits for anything any more; what was begun runs on.
   mutating func stopAll() {
-    for entry in works.values { entry.stop?() }
+    let all = works
     works = [:]
+    for work in all.values { work.stop?() }
   }
 }

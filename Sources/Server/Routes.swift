@@ -84,7 +84,7 @@ struct Routes: Sendable {
       subprotocol: service.spec.overview.subprotocol, options: WebSocketOptions(service.spec.limits)
     ) { connection in
       service.log.debug("opened", JSONObject([("remote", .string(connection.remote))]))
-      return Session(service, connection)
+      return WebSocketSession(service, connection)
     }
   }
 }

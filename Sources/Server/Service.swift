@@ -86,13 +86,18 @@ final class Service: Sendable {
     }
   }
 
-  /// Whether there is a task of this id; to be called on `loop`.
-  func hasTask(_ id: String, on loop: EventLoop) -> Result<Bool, ProtocolFault> {
+  /// The task of this id, if there is one; to be called on `loop`.
+  func task(_ id: String, on loop: EventLoop) -> Result<StoredTask?, ProtocolFault> {
     do throws(StoreError) {
-      return .success(try readers.task(id, on: loop) != nil)
+      return .success(try readers.task(id, on: loop))
     } catch {
       return .failure(storageFault(error))
     }
+  }
+
+  /// Whether there is a task of this id; to be called on `loop`.
+  func hasTask(_ id: String, on loop: EventLoop) -> Result<Bool, ProtocolFault> {
+    task(id, on: loop).map { $0 != nil }
   }
 
   /// Replies with `result` when all that is being written now has been committed.

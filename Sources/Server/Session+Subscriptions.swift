@@ -17,6 +17,11 @@ struct ConnectionSubscriptions {
   enum Name: Hashable {
     case id(String)
     case uri(String)
+    /// Of what a request waits for or is told, by the number it is under way as.
+    case request(Int)
+    /// A call that has become a task of MCP.
+    case task(String)
+    case log
   }
 
   var count: Int { all.count }
@@ -59,7 +64,7 @@ extension Session {
     let notices = Notices(id: id, service.spec)
     let subscription = Subscription(subjects) { [weak self] news in
       guard let self, let text = notices.text(news) else { return }
-      text.withUnsafeBytes { self.connection.sendHere(.text, $0) }
+      text.withUnsafeBytes { self.tell($0) }
     }
     begin(subscription, as: .id(id), request, result: ["subscription_id": .string(id)], done: done)
   }
@@ -79,20 +84,17 @@ extension Session {
     let nothing = JSONValue.object(JSONObject())
     // Asked again, it is told once all the same.
     guard subscriptions[name] == nil else { return done(self, request.answer(.success(nothing))) }
-    if case .task(let id) = resource, let fault = faultOfTask(id, unknown: service.mcp.notFound(uri)) {
+    if case .task(let id) = resource, let fault = faultOfTask(id, unknown: service.mcp.notFound(uri, request))
+    {
       return done(self, request.answer(.failure(fault)))
     }
     let spec = service.spec.mcp
     let text = JSONWriter.bytes([
-      "jsonrpc": "2.0", "method": .string(spec.resourceUpdated), "params": ["uri": .string(uri)],
+      "jsonrpc": "2.0", "method": .string(spec.notifications.resourceUpdated),
+      "params": ["uri": .string(uri)],
     ])
-    let subject: Subscription.Subject =
-      switch resource {
-      case .system: .system
-      case .task(let id): .task(id: id)
-      }
-    let subscription = Subscription([subject]) { [weak self] _ in
-      text.withUnsafeBytes { self?.connection.sendHere(.text, $0) }
+    let subscription = Subscription([resource.subject]) { [weak self] _ in
+      text.withUnsafeBytes { self?.tell($0) }
     }
     begin(subscription, as: name, request, result: nothing, done: done)
   }
@@ -106,24 +108,24 @@ extension Session {
   func watchResourceList() {
     guard subscriptions.toList == nil else { return }
     let text = JSONWriter.bytes([
-      "jsonrpc": "2.0", "method": .string(service.spec.mcp.resourceListChanged),
+      "jsonrpc": "2.0", "method": .string(service.spec.mcp.notifications.resourceListChanged),
     ])
     let subscription = Subscription([.newTasks]) { [weak self] _ in
       guard let self, let subscription = subscriptions.toList else { return }
       subscriptions.toList = nil
-      service.subscriptions.remove(subscription, on: connection.loop)
-      text.withUnsafeBytes { self.connection.sendHere(.text, $0) }
+      service.subscriptions.remove(subscription, on: loop)
+      text.withUnsafeBytes { self.tell($0) }
     }
     subscription.isActive = true
     subscriptions.toList = subscription
-    service.subscriptions.add(subscription, on: connection.loop)
+    service.subscriptions.add(subscription, on: loop)
   }
 
   // MARK: - What both share
 
   /// Answers `request`, and from then on tells the client of everything that is committed later: no
   /// more and no less than what a read that follows the answer may not show yet.
-  private func begin(
+  func begin(
     _ subscription: Subscription, as name: ConnectionSubscriptions.Name, _ request: Request,
     result: JSONValue, done: @escaping Done
   ) {
@@ -132,11 +134,10 @@ extension Session {
       let fault = service.spec.errors.fault(.tooManySubscriptions, ["limit": String(limit)])
       return done(self, request.answer(.failure(fault)))
     }
-    subscriptions[name] = subscription
-    service.subscriptions.add(subscription, on: connection.loop)
+    add(subscription, as: name)
     let number = underWay.begin(id: request.id)
-    let bound = LoopBound((session: self, subscription: subscription), on: connection.loop)
-    let reply = Reply(on: connection.loop) { outcome in
+    let bound = LoopBound((session: self, subscription: subscription), on: loop)
+    let reply = Reply(on: loop) { outcome in
       let (session, subscription) = bound.value
       let isAwaited = session.underWay.end(number)
       if isAwaited, case .success = outcome {
@@ -149,24 +150,29 @@ extension Session {
     service.settle(result, reply)
   }
 
+  func add(_ subscription: Subscription, as name: ConnectionSubscriptions.Name) {
+    subscriptions[name] = subscription
+    service.subscriptions.add(subscription, on: loop)
+  }
+
   /// Whether there was such a subscription.
   @discardableResult
-  private func end(_ name: ConnectionSubscriptions.Name) -> Bool {
+  func end(_ name: ConnectionSubscriptions.Name) -> Bool {
     guard let subscription = subscriptions[name] else { return false }
     subscriptions[name] = nil
-    service.subscriptions.remove(subscription, on: connection.loop)
+    service.subscriptions.remove(subscription, on: loop)
     return true
   }
 
   func endSubscriptions() {
     for subscription in subscriptions.removeAll() {
-      service.subscriptions.remove(subscription, on: connection.loop)
+      service.subscriptions.remove(subscription, on: loop)
     }
   }
 
   /// Why a task cannot be subscribed to, if it cannot.
   private func faultOfTask(_ id: String, unknown: ProtocolFault) -> ProtocolFault? {
-    switch service.hasTask(id, on: connection.loop) {
+    switch service.hasTask(id, on: loop) {
     case .success(true): nil
     case .success(false): unknown
     case .failure(let fault): fault
@@ -200,7 +206,7 @@ private struct Notices {
             ("subscription_id", .string(id)), ("system_state", .string(change.to.rawValue)),
             ("since", .string(change.since.text)), ("from", .string(change.from.rawValue)),
           ])))
-    case .newTasks: return nil
+    case .newTasks, .list: return nil
     }
   }
 }

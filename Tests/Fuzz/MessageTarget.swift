@@ -24,6 +24,8 @@ extension FuzzTarget {
   private static func check(_ incoming: Incoming, _ value: JSONValue?, _ shape: inout Shape) throws {
     switch incoming {
     case .ignored: shape.add("ignored")
+    case .response(let response):
+      try expect(response.id == value?["id"], "another id than that of the answer")
     case .request(let request):
       shape.add(request.method.name + request.dialect.rawValue)
       try expect(request.method.params.isValid(.object(request.params)), "defaults make the params invalid")

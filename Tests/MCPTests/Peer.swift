@@ -26,7 +26,7 @@ struct Peer {
 
   private mutating func told(_ incoming: Incoming) -> String {
     switch incoming {
-    case .ignored, .batch: return ""
+    case .ignored, .batch, .response: return ""
     case .refused(let answer): return text(answer)
     case .request(let request) where request.method.mcp == nil:
       return request.isNotification ? "" : text(request.answer(outcome(request)))
@@ -39,9 +39,19 @@ struct Peer {
         return "subscribe \(uri) \(resource == .system ? "system" : "task")"
       case .unsubscribe(let uri): return "unsubscribe \(uri)"
       case .cancel(let id): return "cancel \(id)"
-      case .answer(let outcome): return text(request.answer(outcome))
-      case .call(let call): return text(request.answer(call.outcome(outcome(call.request))))
+      case .listen(let filter): return "listen \(filter.json)"
+      case .awaitTask(let id): return "await \(id)"
+      case .log(let level): return "log \(level)"
+      case .answer(let outcome): return text(request.answer(session.offer.told(outcome, to: request)))
+      case .call(let call): return text(request.answer(told(call, request)))
       }
+    }
+  }
+
+  private func told(_ call: NativeCall, _ request: Request) -> Result<JSONValue, ProtocolFault> {
+    switch call.next(outcome(call.request)) {
+    case .answer(let outcome): session.offer.told(outcome, to: request)
+    case .call(let next): told(next, request)
     }
   }
 

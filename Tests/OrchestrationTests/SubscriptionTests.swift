@@ -65,6 +65,7 @@ struct SubscriptionTests {
             let task = try? JSONParser.parse(step.text)
             heard.add("\(name) \(task?["description"]?.string ?? "?") \(task?["state"]?.string ?? "?")")
           case .system(let change): heard.add("\(name) \(change.from) \(change.to)")
+          case .list: break
           case .newTasks: heard.add("\(name) new")
           }
         }

@@ -17,7 +17,7 @@ struct EnvelopeTests {
 
   func show(_ incoming: Incoming) -> String {
     switch incoming {
-    case .ignored: return "ignored"
+    case .ignored, .response: return "ignored"
     case .batch(let elements): return "[" + elements.map(show).joined(separator: " ") + "]"
     case .request(let request):
       let id = request.id.map { " id \($0)" } ?? ""

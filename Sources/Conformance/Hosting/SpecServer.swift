@@ -110,7 +110,7 @@ struct Hosted {
 
   private mutating func wish(_ incoming: Incoming, _ value: JSONValue) -> Wish {
     switch incoming {
-    case .ignored: return .nothing
+    case .ignored, .response: return .nothing
     case .refused(let answer): return .settled(answer)
     case .batch(let elements):
       let values = value.array ?? []
@@ -129,7 +129,7 @@ struct Hosted {
       case .answer(let outcome):
         return .asked(Asked(request: request, envelope: request, call: nil, settled: outcome))
       case .call(let call): return .asked(Asked(request: call.request, envelope: request, call: call))
-      case .subscribe, .unsubscribe:
+      case .subscribe, .unsubscribe, .log, .listen, .awaitTask:
         let outcome = Result<JSONValue, ProtocolFault>.success(.object(JSONObject()))
         return .asked(Asked(request: request, envelope: request, call: nil, settled: outcome))
       case .cancel, .nothing: return .nothing
@@ -176,7 +176,9 @@ struct Asked {
   /// The whole answer.
   func answer(_ outcome: Result<JSONValue, ProtocolFault>) -> JSONValue {
     var text: [UInt8] = []
-    envelope.answer(call?.outcome(outcome) ?? outcome).write(to: &text)
+    var told = outcome
+    if case .answer(let outcome) = call?.next(outcome) { told = outcome }
+    envelope.answer(told).write(to: &text)
     return (try? JSONParser.parse(text)) ?? .null
   }
 }

@@ -5,7 +5,7 @@ import Wire
 
 /// The short way for what is asked most and needs no waiting: from the bytes of the request to the
 /// bytes of the answer, without a value in between.
-extension Session {
+extension WebSocketSession {
   /// Answers the message if it is a plain ping or get_task_status whose turn it is; otherwise nothing
   /// has happened.
   func answersPlain(_ bytes: UnsafeRawBufferPointer) -> Bool {
