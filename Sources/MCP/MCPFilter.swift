@@ -8,6 +8,8 @@ package struct MCPFilter: Sendable {
   package var resourcesListChanged = false
   /// With the URI that each was asked for by, in order, each once.
   package var resources: [(uri: String, resource: MCPResource)] = []
+  /// URIs of resources that never change.
+  package var constants: [String] = []
   /// Ids of tasks, in order, each once.
   package var tasks: [String] = []
 
@@ -17,7 +19,8 @@ package struct MCPFilter: Sendable {
     if toolsListChanged { members["toolsListChanged"] = true }
     if promptsListChanged { members["promptsListChanged"] = true }
     if resourcesListChanged { members["resourcesListChanged"] = true }
-    if !resources.isEmpty { members["resourceSubscriptions"] = .array(resources.map { .string($0.uri) }) }
+    let uris = resources.map(\.uri) + constants
+    if !uris.isEmpty { members["resourceSubscriptions"] = .array(uris.map(JSONValue.string)) }
     if !tasks.isEmpty { members["taskIds"] = .array(tasks.map(JSONValue.string)) }
     return .object(members)
   }
@@ -26,7 +29,7 @@ package struct MCPFilter: Sendable {
 extension MCPSession {
   func listen(_ request: Request) -> Action {
     let asked = request.params["notifications"]
-    let declared = offer.spec.mcp.capabilities(request.revision ?? offer.spec.mcp.newest)
+    let declared = offer.capabilities(request.revision ?? offer.spec.mcp.newest)
     func wants(_ member: String, _ list: String) -> Bool {
       asked?[member]?.bool == true && declared[list]?["listChanged"]?.bool == true
     }
@@ -35,6 +38,9 @@ extension MCPSession {
     filter.promptsListChanged = wants("promptsListChanged", "prompts")
     filter.resourcesListChanged = wants("resourcesListChanged", "resources")
     for uri in (asked?["resourceSubscriptions"]?.array ?? []).compactMap(\.string) {
+      if offer.extra?.hasResource(uri) == true, !filter.constants.contains(uri) {
+        filter.constants.append(uri)
+      }
       guard let resource = offer.spec.mcp.resources.resource(uri),
         !filter.resources.contains(where: { $0.uri == uri })
       else { continue }

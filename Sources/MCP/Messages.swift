@@ -5,8 +5,8 @@ package import ProtocolSpec
 struct Introduction {
   let json: JSONValue
 
-  init(_ spec: MCPSpec, _ revision: MCPRevision, version: String) {
-    let capabilities = JSONValue.object(spec.capabilities(revision))
+  init(_ spec: MCPSpec, _ revision: MCPRevision, _ capabilities: JSONObject, version: String) {
+    let capabilities = JSONValue.object(capabilities)
     if revision.isStateless {
       json = [
         "supportedVersions": .array(spec.revisions.reversed().map { .string($0.name) }),

@@ -8,11 +8,12 @@ extension MCPSession {
     let cursor = request.params[MCPField.cursor]
     var params = JSONObject([("limit", .int(resources.page))])
     params["cursor"] = cursor
+    let first = [resources.system(revision)] + (offer.extra?.resources(revision) ?? [])
     return offer.native("list_tasks", params, request) { outcome in
       outcome.map { page in
         let tasks = page["tasks"]?.array ?? []
         var list = tasks.map { resources.task(id: $0["task_id"]?.string ?? "", revision) }
-        if cursor == nil { list.insert(resources.system(revision), at: 0) }
+        if cursor == nil { list = first + list }
         var members = JSONObject([("resources", .array(list))])
         members["nextCursor"] = page["next_cursor"]
         return .object(members)

@@ -13,6 +13,8 @@ struct Invocation {
   private(set) var spec: String?
   /// How long `healthcheck` keeps asking.
   private(set) var wait = Duration.zero
+  /// Whether the fixtures of the official MCP scenarios are served too.
+  private(set) var hasFixtures = false
   private(set) var loops = ProcessInfo.processInfo.activeProcessorCount
 
   init(_ arguments: some Sequence<String>) throws(StartError) {
@@ -23,6 +25,7 @@ struct Invocation {
       case "echo": command = .echo
       case "--help", "-h", "help": command = .help
       case "--version": command = .version
+      case "--conformance-fixtures": hasFixtures = true
       case "--config": config = try Self.value(of: argument, &rest)
       case "--spec": spec = try Self.value(of: argument, &rest)
       case "--wait":
@@ -57,13 +60,15 @@ enum Help {
       """
       omni-server: the reference server of the \(spec.overview.title), revision \(spec.overview.revision)
 
-      usage: omni-server [--config FILE] [--spec DIR] [--loops N]
+      usage: omni-server [--config FILE] [--spec DIR] [--loops N] [--conformance-fixtures]
              omni-server healthcheck [--config FILE] [--wait 10s]
              omni-server echo [--config FILE] [--spec DIR] [--loops N]
 
         --config FILE   the configuration; without it config.yaml of this folder, if there is one
         --spec DIR      a specification to serve instead of the one built in
         --loops N       event loops, each on a thread of its own; one for each core by default
+        --conformance-fixtures
+                        also the tools, prompts and resources that the official MCP suite calls
         --version       the version of the kit
         healthcheck     ask the server of this configuration whether it is alive: exit 0 if so, else 1
         --wait TIME     keep asking so long until it is, such as 10s

@@ -24,7 +24,9 @@ struct Main {
     case .serve:
       let spec = try specification(invocation)
       let settings = try settings(invocation, spec)
-      try await OmniServer(spec: spec, settings: settings, loops: invocation.loops).run()
+      try await OmniServer(
+        spec: spec, settings: settings, loops: invocation.loops, hasFixtures: invocation.hasFixtures
+      ).run()
     case .echo:
       let spec = try specification(invocation)
       try await Echo(spec: spec, settings: settings(invocation, spec), loops: invocation.loops).run()

@@ -19,7 +19,9 @@ struct OmniServer {
   private let orchestrator: Orchestrator
   private let service: Service
 
-  init(spec: Specification, settings: Settings, loops count: Int) throws(StartError) {
+  init(
+    spec: Specification, settings: Settings, loops count: Int, hasFixtures: Bool = false
+  ) throws(StartError) {
     self.spec = spec
     self.settings = settings
     log = Log(level: LogLevel(rawValue: settings.logLevel) ?? .info, secrets: settings.secrets)
@@ -53,7 +55,7 @@ struct OmniServer {
       subscriptions: subscriptions, log: log, version: kitVersion, seed: seed)
     service = try Service(
       spec: spec, settings: settings, log: log, store: store, readers: readers, subscriptions: subscriptions,
-      orchestrator: orchestrator)
+      orchestrator: orchestrator, hasFixtures: hasFixtures)
   }
 
   /// What is left of the drain time for clients that do not answer a close frame: who stops

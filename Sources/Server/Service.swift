@@ -19,6 +19,10 @@ final class Service: Sendable {
   let log: Log
   let store: TaskStore
   let mcp: MCPOffer
+  /// What the official scenarios call, where that is asked for.
+  let fixtures: Fixtures?
+  /// Seals what clients carry from one request to the next.
+  let sealed = SealedState()
   let subscriptions: Subscriptions
   private let readers: LoopReaders
   private let handlers: [String: Handler]
@@ -28,7 +32,7 @@ final class Service: Sendable {
   /// - Throws: if a method of the specification has no handler, or a handler no method.
   init(
     spec: Specification, settings: Settings, log: Log, store: TaskStore, readers: LoopReaders,
-    subscriptions: Subscriptions, orchestrator: Orchestrator
+    subscriptions: Subscriptions, orchestrator: Orchestrator, hasFixtures: Bool
   ) throws(StartError) {
     self.spec = spec
     self.settings = settings
@@ -36,7 +40,8 @@ final class Service: Sendable {
     self.store = store
     self.readers = readers
     self.subscriptions = subscriptions
-    mcp = MCPOffer(spec, version: kitVersion)
+    fixtures = hasFixtures ? Fixtures(spec) : nil
+    mcp = MCPOffer(spec, version: kitVersion, extra: fixtures)
     handlers = orchestrator.handlers
     let known = Set(handlers.keys).union([
       Self.pingMethod, Session.subscribeMethod, Session.unsubscribeMethod,

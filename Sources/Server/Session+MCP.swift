@@ -9,6 +9,7 @@ import Transport
 // What MCP adds to a client; the native methods stay as they are.
 extension Session {
   func runMCP(_ request: Request, route: (any RequestRoute)?, done: @escaping Done) {
+    if runFixture(request, route: route, done: done) { return }
     switch mcp.receive(request) {
     case .answer(let outcome):
       adoptRevision(of: request)
@@ -38,6 +39,7 @@ extension Session {
   private func adoptRevision(of request: Request) {
     guard request.method.mcp == .initialize, let revision = mcp.revision else { return }
     agreed(on: revision)
+    watchLists()
     let client = request.params["clientInfo"]?["name"]?.string ?? ""
     service.log.debug(
       "mcp",

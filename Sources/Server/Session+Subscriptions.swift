@@ -22,6 +22,8 @@ struct ConnectionSubscriptions {
     /// A call that has become a task of MCP.
     case task(String)
     case log
+    /// Of MCP, such as that of the tools.
+    case lists
   }
 
   var count: Int { all.count }
@@ -119,6 +121,18 @@ extension Session {
     subscription.isActive = true
     subscriptions.toList = subscription
     service.subscriptions.add(subscription, on: loop)
+  }
+
+  /// Tells the client when a list changes that is declared to do so.
+  func watchLists() {
+    guard let lists = service.fixtures?.changingLists else { return }
+    let spec = service.spec.mcp
+    let subscription = Subscription(Set(lists.map(Subscription.Subject.list))) { [weak self] news in
+      guard case .list(let list) = news, let method = spec.listChanged(list) else { return }
+      self?.tell(MCPText.notification(method, JSONObject()))
+    }
+    subscription.isActive = true
+    add(subscription, as: .lists)
   }
 
   // MARK: - What both share

@@ -76,6 +76,16 @@ struct Peer {
       + #""capabilities":{},"clientInfo":{"name":"test","version":"1"}}}"#
   }
 
+  static func prompt(_ arguments: String) -> String {
+    #"{"jsonrpc":"2.0","id":5,"method":"prompts/get","params":{"name":"break_into_tasks","#
+      + #""arguments":\#(arguments)}}"#
+  }
+
+  static func completion(_ reference: String, _ argument: String) -> String {
+    #"{"jsonrpc":"2.0","id":6,"method":"completion/complete","params":{"ref":\#(reference),"#
+      + #""argument":{"name":"\#(argument)","value":""}}}"#
+  }
+
   /// A request about the resource `uri`.
   static func resource(_ what: String, _ uri: String) -> String {
     #"{"jsonrpc":"2.0","id":1,"method":"resources/\#(what)","params":{"uri":"\#(uri)"}}"#

@@ -117,6 +117,7 @@ final class Fixtures: Sendable {
   /// The client has not declared what the request needs.
   func missing(_ capabilities: JSONObject) -> ProtocolFault {
     spec.errors.fault(
-      .invalidParams, data: JSONObject([("requiredCapabilities", .object(capabilities))]))
+      .missingCapability, ["capability": capabilities.keys.joined(separator: ", ")],
+      data: JSONObject([("requiredCapabilities", .object(capabilities))]))
   }
 }

@@ -1,5 +1,0 @@
-import ProtocolSpec
-
-extension MCPRevision {
-  var isStateless: Bool { name >= "2026" }
-}
