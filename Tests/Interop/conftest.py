@@ -20,6 +20,9 @@ from pathlib import Path
 
 import pytest
 
+import mcp_schema
+from mcp_taps import tap  # noqa: F401  a fixture
+
 ROOT = Path(__file__).resolve().parents[2]
 BIN = Path(os.environ.get("OMNI_BIN", ROOT / ".build" / "debug")).resolve()
 HERE = Path(__file__).resolve().parent
@@ -222,6 +225,8 @@ def pytest_terminal_summary(terminalreporter):
     skipped = {report.longrepr[2].removeprefix("Skipped: ") for report in terminalreporter.getreports("skipped")}
     for reason in sorted(skipped):
         terminalreporter.write_line(f"skipped: {reason}")
+    for line in mcp_schema.summary():
+        terminalreporter.write_line(line)
 
 
 @pytest.fixture
