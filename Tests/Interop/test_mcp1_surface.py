@@ -1,0 +1,83 @@
+"""The Python SDK 1.x over each transport and in each revision before 2026: everything it can ask for."""
+
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+import anyio
+import mcp.types
+import pytest
+from mcp import ClientSession
+from mcp.client.stdio import StdioServerParameters, stdio_client
+from mcp.client.streamable_http import streamable_http_client
+from mcp.client.websocket import websocket_client
+
+import mcp1_surface as surface
+from conftest import DEADLINE, clean_environment, program
+from mcp1_surface import Heard
+from mcp_schema import LEGACY
+from upstream import upstream
+
+pytestmark = [
+    # Gone in mcp 2; clients in the field have them.
+    pytest.mark.filterwarnings("ignore:The WebSocket client transport:DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore:The experimental tasks API:DeprecationWarning"),
+]
+
+
+@pytest.fixture
+def world():
+    with upstream() as world:
+        yield surface.never_ending(world)
+
+
+@pytest.fixture
+def connect(world, serve, tap, tmp_path):
+    """Gives what opens the streams of a transport, through the tap, to a server of the test's own."""
+
+    def streams(transport: str):
+        if transport == "stdio":
+            command, *arguments = tap.command(program("omni-server"), "--stdio")
+            environment = clean_environment(OMNI_DATA=str(tmp_path / "data"), **world.variables)
+            return stdio_client(StdioServerParameters(command=command, args=arguments, env=environment))
+        server = serve(**world.variables)
+        return websocket_client(tap.ws(server)) if transport == "ws" else streamable_http_client(tap.http(server))
+
+    @asynccontextmanager
+    async def opened(transport: str, heard: Heard):
+        with anyio.fail_after(6 * DEADLINE):
+            async with streams(transport) as (read, write, *_):
+                timeout = timedelta(seconds=DEADLINE)
+                async with ClientSession(read, write, read_timeout_seconds=timeout, **heard.keywords()) as session:
+                    yield session
+
+    return opened
+
+
+@pytest.mark.parametrize("revision", LEGACY)
+@pytest.mark.parametrize("transport", ["ws", "http", "stdio"])
+def test_everything_there_is(transport: str, revision: str, connect, world, monkeypatch):
+    monkeypatch.setattr(mcp.types, "LATEST_PROTOCOL_VERSION", revision)
+
+    async def run():
+        heard = Heard()
+        async with connect(transport, heard) as session:
+            hello = await session.initialize()
+            assert hello.protocolVersion == revision
+            can = hello.capabilities
+            assert can.tools and can.resources.subscribe and can.prompts and can.logging is not None
+            assert bool(can.completions is not None) == (revision >= "2025-03-26")
+            assert bool(can.tasks) == (revision >= "2025-11-25")
+            task = await surface.tools(session, revision)
+            await surface.mistakes(session, revision)
+            await surface.resources(session, task)
+            await surface.updates(session, heard)
+            await surface.prompts(session)
+            if revision >= "2025-03-26":
+                await surface.completions(session, task)
+            await surface.logging(session, heard)
+            await surface.progress(session, heard)
+            await surface.cancellation(session, world)
+            if revision >= "2025-11-25":
+                await surface.tasks(session)
+
+    anyio.run(run)
