@@ -8,6 +8,7 @@ import anyio
 import pytest
 from mcp import ClientSession, McpError
 from mcp.client.websocket import websocket_client
+from mcp.types import EmptyResult, ListRootsRequest
 
 from conftest import DEADLINE, Mock
 
@@ -26,14 +27,14 @@ async def connected(url: str):
                 yield session, await session.initialize()
 
 
-def test_initialize_list_and_ping(serve):
-    url = serve().url
+def test_initialize_list_and_ping(tap, serve):
+    url = tap.ws(serve())
 
     async def run():
         async with connected(url) as (session, hello):
             assert hello.protocolVersion == "2025-11-25"
             assert hello.serverInfo.name == "omni-orchestrator"
-            assert hello.capabilities.tools and hello.capabilities.prompts is None
+            assert hello.capabilities.tools and hello.capabilities.prompts
             assert "create_task" in hello.instructions
             await session.send_ping()
             tools = (await session.list_tools()).tools
@@ -44,9 +45,9 @@ def test_initialize_list_and_ping(serve):
     anyio.run(run)
 
 
-def test_every_tool_answers_what_its_schema_says(mock: Mock, serve):
+def test_every_tool_answers_what_its_schema_says(mock: Mock, tap, serve):
     """The client checks structured content against the output schema, and raises if it does not fit."""
-    url = serve(**mock.variables).url
+    url = tap.ws(serve(**mock.variables))
 
     async def run():
         async with connected(url) as (session, _):
@@ -74,8 +75,8 @@ def test_every_tool_answers_what_its_schema_says(mock: Mock, serve):
     assert len(mock.calls("/v1/chat/completions")) >= 1
 
 
-def test_mistakes_are_told_to_the_model_or_to_the_program(serve):
-    url = serve().url
+def test_mistakes_are_told_to_the_model_or_to_the_program(tap, serve):
+    url = tap.ws(serve())
 
     async def run():
         async with connected(url) as (session, _):
@@ -89,16 +90,16 @@ def test_mistakes_are_told_to_the_model_or_to_the_program(serve):
                 await session.call_tool("nope", {})
             assert nope.value.error.code == -32602
             assert nope.value.error.message == "Unknown tool: nope"
-            with pytest.raises(McpError) as prompts:
-                await session.list_prompts()
-            assert prompts.value.error.code == -32601
+            with pytest.raises(McpError) as roots:
+                await session.send_request(ListRootsRequest(), EmptyResult)
+            assert roots.value.error.code == -32601
             await session.send_ping()
 
     anyio.run(run)
 
 
-def test_calls_run_side_by_side(mock: Mock, serve):
-    url = serve(**mock.variables).url
+def test_calls_run_side_by_side(mock: Mock, tap, serve):
+    url = tap.ws(serve(**mock.variables))
     mock.arm(litellm=[{"fault": "slow", "on": "POST /v1/chat/completions", "times": 1}])
 
     async def run():
