@@ -12,8 +12,8 @@ from fastmcp_tasks import call_tool_task
 from mcp.shared.exceptions import MCPError
 
 from conftest import DEADLINE
+from places import NEVER, place, world  # noqa: F401  fixtures
 
-NEVER = "never ends"
 TOOLS = ["create_task", "get_task_status", "list_tasks", "cancel_task", "system_status"]
 
 

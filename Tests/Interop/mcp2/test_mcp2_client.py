@@ -1,4 +1,4 @@
-"""The client of the Python SDK 2 over HTTP and standard streams, without sessions and, as it falls back, with."""
+"""The client of the Python SDK 2 over each transport, without sessions and, as it falls back, with."""
 
 import json
 
@@ -11,8 +11,9 @@ from mcp.client.subscriptions import ResourcesListChanged, ResourceUpdated
 from mcp.shared.exceptions import MCPError
 
 from conftest import DEADLINE
+from places import NEVER, place, world  # noqa: F401  fixtures
+from websocket_transport import websocket_transport
 
-NEVER = "never ends"
 TOOLS = ["create_task", "get_task_status", "list_tasks", "cancel_task", "system_status"]
 MODERN, LEGACY = "2026-07-28", "2025-11-25"
 
@@ -37,8 +38,10 @@ class Heard:
 
 
 def client(place, heard: Heard, **more: object) -> Client:
-    server = place.url or StdioServerParameters(
-        command=place.command[0], args=place.command[1:], env=place.environment)
+    if place.command:
+        server = StdioServerParameters(command=place.command[0], args=place.command[1:], env=place.environment)
+    else:
+        server = websocket_transport(place.url) if place.url.startswith("ws:") else place.url
     return Client(
         server, read_timeout_seconds=DEADLINE, logging_callback=heard.on_log, message_handler=heard.on_message, **more)
 
@@ -118,7 +121,7 @@ async def given_up(session: Client, world) -> None:
     assert (await call(session, "system_status"))["system_state"] == "normal"
 
 
-@pytest.mark.parametrize("transport", ["http", "stdio"])
+@pytest.mark.parametrize("transport", ["ws", "http", "stdio"])
 def test_everything_without_sessions(transport: str, place):
     where = place(transport)
 
@@ -170,7 +173,7 @@ def test_without_the_log_level_nothing_is_logged(place):
     anyio.run(run)
 
 
-@pytest.mark.parametrize("transport", ["http", "stdio"])
+@pytest.mark.parametrize("transport", ["ws", "http", "stdio"])
 def test_everything_with_a_session(transport: str, place):
     where = place(transport)
 

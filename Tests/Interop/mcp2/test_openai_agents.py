@@ -7,6 +7,7 @@ import pytest
 from agents.mcp import MCPServerStdio, MCPServerStreamableHttp
 
 from conftest import DEADLINE
+from places import place, world  # noqa: F401  fixtures
 
 TOOLS = ["create_task", "get_task_status", "list_tasks", "cancel_task", "system_status"]
 

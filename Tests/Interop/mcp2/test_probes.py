@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from conftest import clean_environment
+from places import place, world  # noqa: F401  fixtures
 
 BESIDE = Path(sys.executable).parent
 TOOLS = {"create_task", "get_task_status", "list_tasks", "cancel_task", "system_status"}

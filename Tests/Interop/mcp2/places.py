@@ -1,4 +1,4 @@
-"""A server for clients that have HTTP and standard streams, with the tap between."""
+"""A server for the clients of this folder, with the tap between."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,8 @@ def place(world, serve, tap, tmp_path: Path):
     def begin(transport: str) -> Place:
         if transport == "http":
             return Place(world, url=tap.http(serve(**world.variables)))
+        if transport == "ws":
+            return Place(world, url=tap.ws(serve(**world.variables)))
         environment = clean_environment(OMNI_DATA=str(tmp_path / "data"), **world.variables)
         return Place(world, command=tap.command(program("omni-server"), "--stdio"), environment=environment)
 
