@@ -44,11 +44,11 @@ package struct MCPSession: Sendable {
     default: break
     }
     if method == .initialize { return .answer(initialize(request.params)) }
+    if method == .cancelled { return request.params[MCPField.requestID].map { .cancel(id: $0) } ?? .nothing }
     guard let revision = request.revision ?? revision else { return .nothing }
     switch method {
-    case .initialize, .initialized, .rootsListChanged, .progress: return .nothing
+    case .initialize, .initialized, .cancelled, .rootsListChanged, .progress: return .nothing
     case .discover: return .answer(.success(offer.introduction(revision)))
-    case .cancelled: return request.params[MCPField.requestID].map { .cancel(id: $0) } ?? .nothing
     case .toolsList: return .answer(onePage(request, offer.toolList(revision)))
     case .toolsCall: return callTool(request, revision)
     case .resourcesList: return listResources(request, revision)

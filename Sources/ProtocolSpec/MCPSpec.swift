@@ -140,7 +140,10 @@ package struct MCPSpec: Sendable {
   /// A method of MCP under `revision`; without one only `initialize` is known.
   package func method(_ name: String, under revision: MCPRevision?) -> MethodSpec? {
     guard let method = methods[name] else { return nil }
-    guard let revision else { return method.method.mcp == .initialize ? method.method : nil }
+    // What is cancelled may be a request that said its revision by itself; the notification says none.
+    guard let revision else {
+      return method.method.mcp == .initialize || method.method.mcp == .cancelled ? method.method : nil
+    }
     return method.isThere(under: revision) ? method.method : nil
   }
 
