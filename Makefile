@@ -7,6 +7,8 @@ BIN = $(shell swift build --show-bin-path)
 VENV := .venv
 # LiteLLM wants other versions of what it shares with the clients.
 LITELLM_VENV := .venv-litellm
+# And so do clients of MCP's SDK 2, beside those of its SDK 1.
+MCP2_VENV := .venv-mcp2
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # Seconds that `make fuzz` spends on all targets together, and a seed to repeat a run.
@@ -17,8 +19,8 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv venv-litellm browser interop bench fuzz \
-  sanitize sanitize-address sanitize-thread lint docs release clean
+.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv venv-litellm venv-mcp2 browser interop \
+  bench fuzz sanitize sanitize-address sanitize-thread lint docs release clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -89,7 +91,12 @@ venv-litellm: venv
 	@$(LITELLM_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements-litellm.txt || \
 	  { rm -rf $(LITELLM_VENV); true; }
 
-interop: build venv venv-litellm browser ## clients and servers that are not ours, from PyPI
+venv-mcp2: venv
+	@[ -x $(MCP2_VENV)/bin/python ] || python3 -m venv $(MCP2_VENV) 2>/dev/null || true
+	@$(MCP2_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements-mcp2.txt || \
+	  { rm -rf $(MCP2_VENV); true; }
+
+interop: build venv venv-litellm venv-mcp2 browser ## clients and servers that are not ours, from PyPI
 	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
 	  export OMNI_BIN=$(BIN); \
 	  $(VENV)/bin/python -m pytest -q -rs Tests/Interop || { \
@@ -98,6 +105,13 @@ interop: build venv venv-litellm browser ## clients and servers that are not our
 	  }; \
 	else \
 	  echo "skipped: interop, because PyPI or python3-venv cannot be had here"; \
+	fi
+	@if [ -x $(MCP2_VENV)/bin/pytest ]; then \
+	  export OMNI_BIN=$(BIN); \
+	  run="$(MCP2_VENV)/bin/python -m pytest -q -rs Tests/Interop/mcp2"; \
+	  $$run || { echo "again: those that failed"; $$run --last-failed; }; \
+	else \
+	  echo "skipped: clients of the MCP SDK 2, because PyPI or python3-venv cannot be had here"; \
 	fi
 
 bench: release venv ## the server beside its peers; some parts with BENCH="ping store"
@@ -138,4 +152,4 @@ release: deps ## optimised programs in .build/release
 	swift build -c release
 
 clean: ## remove what was built
-	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) $(LITELLM_VENV) .venv27
+	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) $(LITELLM_VENV) $(MCP2_VENV) .venv27
