@@ -3,7 +3,7 @@ import Orchestration
 
 /// The requests of one client that run beside its loop, so that waiting for them can be stopped.
 struct RequestsUnderWay {
-  private struct Work {
+  struct Work {
     let id: JSONValue?
     let route: (any RequestRoute)?
     var stop: Stop?
@@ -48,22 +48,21 @@ struct RequestsUnderWay {
   /// The client has cancelled the requests of this id. There are few to look through: the limit of
   /// requests in flight bounds them, and nothing keeps a client from using an id twice.
   ///
-  /// - Returns: the tasks that they have created.
-  mutating func cancel(id: JSONValue) -> [String] {
-    var tasks: [String] = []
-    for (number, work) in works where work.id == id {
+  /// - Returns: what is to be stopped.
+  mutating func cancel(id: JSONValue) -> [Work] {
+    let found = works.filter { $0.value.id == id }
+    for number in found.keys {
       works[number] = nil
       cancelled.insert(number)
-      if let task = work.task { tasks.append(task) }
-      work.stop?()
     }
-    return tasks
+    return Array(found.values)
   }
 
   /// Nobody waits for anything any more; what was begun runs on.
-  mutating func stopAll() {
-    let all = works
-    works = [:]
-    for work in all.values { work.stop?() }
+  ///
+  /// - Returns: what is to be stopped.
+  mutating func removeAll() -> [Work] {
+    defer { works = [:] }
+    return Array(works.values)
   }
 }

@@ -7,7 +7,7 @@ import Transport
 struct QuestionsAsked {
   typealias Take = @Sendable (Result<JSONValue, ProtocolFault>) -> Void
 
-  private var takers: [String: Take] = [:]
+  private var takers: [String: (take: Take, timer: ScheduledTimer?)] = [:]
   private var last = 0
 
   /// As many questions may be open at one time.
@@ -18,16 +18,20 @@ struct QuestionsAsked {
     guard takers.count < Self.most else { return nil }
     last += 1
     let id = "q\(last)"
-    takers[id] = take
+    takers[id] = (take, nil)
     return id
   }
 
-  mutating func remove(_ id: String) -> Take? { takers.removeValue(forKey: id) }
+  /// Keeps what ends the wait for the answer.
+  mutating func keep(_ timer: ScheduledTimer, for id: String) { takers[id]?.timer = timer }
 
-  mutating func removeAll() -> [Take] {
-    defer { takers = [:] }
-    return Array(takers.values)
+  mutating func remove(_ id: String) -> Take? {
+    let taker = takers.removeValue(forKey: id)
+    taker?.timer?.cancel()
+    return taker?.take
   }
+
+  mutating func removeAll() -> [Take] { takers.keys.compactMap { remove($0) } }
 }
 
 extension Session {
@@ -47,10 +51,11 @@ extension Session {
         "jsonrpc": "2.0", "id": .string(id), "method": .string(method), "params": .object(params),
       ]), for: number)
     let bound = LoopBound(self, on: loop)
-    loop.schedule(after: limit) {
+    let timer = loop.schedule(after: limit) {
       let session = bound.value
       session.questions.remove(id)?(.failure(session.service.spec.errors.fault(.internalError)))
     }
+    questions.keep(timer, for: id)
   }
 
   /// What a client answers; an answer to nothing is ignored.

@@ -83,7 +83,10 @@ extension Session {
 
   /// Cancels the requests of this id, and the tasks that they wait for.
   func cancel(id: JSONValue) {
-    for task in underWay.cancel(id: id) { cancel(task: task) }
+    for work in underWay.cancel(id: id) {
+      work.stop?()
+      if let task = work.task { cancel(task: task) }
+    }
   }
 
   private func cancel(task id: String) {
@@ -117,8 +120,10 @@ extension Session {
     subscription.isActive = true
     add(subscription, as: name)
     let stop: Stop = {
-      bound.value.end(name)
-      done(bound.value, nil)
+      let session = bound.value
+      session.end(name)
+      _ = session.underWay.end(number)
+      done(session, nil)
     }
     underWay.keep(stop, for: number)
     switch service.task(id, on: loop) {

@@ -76,8 +76,10 @@ extension Session {
     add(subscription, as: name)
     let bound = LoopBound((session: self, subscription: subscription), on: loop)
     let stop: Stop = {
-      bound.value.session.end(name)
-      done(bound.value.session, nil)
+      let session = bound.value.session
+      session.end(name)
+      _ = session.underWay.end(number)
+      done(session, nil)
     }
     underWay.keep(stop, for: number)
     service.settle(

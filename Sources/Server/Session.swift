@@ -42,7 +42,7 @@ class Session {
 
   /// The client is gone: nobody waits for anything any more.
   func end() {
-    underWay.stopAll()
+    for work in underWay.removeAll() { work.stop?() }
     endSubscriptions()
     endQuestions()
   }
@@ -64,18 +64,15 @@ class Session {
     }
   }
 
-  /// Runs a native request beside the loop; the answer is its outcome as `shape` tells it.
-  func start(
-    _ request: Request, route: (any RequestRoute)? = nil,
-    shape: @escaping @Sendable (Outcome) -> Outcome = { $0 }, done: @escaping Done
-  ) {
+  /// Runs a native request beside the loop.
+  private func start(_ request: Request, route: (any RequestRoute)?, done: @escaping Done) {
     let bound = LoopBound(self, on: loop)
     // Nothing that is said in JSON-RPC stops a bare request.
     let number = underWay.begin(id: request.dialect == .jsonrpc ? request.id : nil, route: route)
     let reply = Reply(on: loop, client: client) { outcome in
       let session = bound.value
       let isAwaited = session.underWay.end(number) && !request.isNotification
-      done(session, isAwaited ? request.answer(shape(outcome)) : nil)
+      done(session, isAwaited ? request.answer(outcome) : nil)
     }
     if let stop = service.run(request, reply) { underWay.keep(stop, for: number) }
   }

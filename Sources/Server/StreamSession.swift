@@ -107,6 +107,7 @@ class StreamSession: Session {
 
   /// The elements of a batch run side by side and are answered together, in their order.
   private func run(batch elements: [Incoming], size: Int) {
+    for case .response(let response) in elements { answered(response) }
     let items = elements.compactMap(item)
     guard !items.isEmpty else { return }
     let batch = Batch(count: items.count)

@@ -85,6 +85,52 @@ struct SchemaTests {
     #expect(failed == [])
   }
 
+  /// What a client of a stateless revision says, and what kind of result comes back.
+  private static let stateless: [(said: String, result: String)] = [
+    (StatelessTests.message("server/discover"), "DiscoverResult"),
+    (StatelessTests.message("tools/list"), "ListToolsResult"),
+    (
+      StatelessTests.message("tools/call", #""name":"create_task","arguments":{"description":"x"}"#),
+      "CallToolResult"
+    ),
+    (StatelessTests.message("resources/list"), "ListResourcesResult"),
+    (StatelessTests.message("resources/templates/list"), "ListResourceTemplatesResult"),
+    (StatelessTests.message("resources/read", #""uri":"omni://system""#), "ReadResourceResult"),
+    (StatelessTests.message("prompts/list"), "ListPromptsResult"),
+    (
+      StatelessTests.message("prompts/get", #""name":"break_into_tasks","arguments":{"goal":"x"}"#),
+      "GetPromptResult"
+    ),
+    (
+      StatelessTests.message(
+        "completion/complete",
+        #""ref":{"type":"ref/prompt","name":"break_into_tasks"},"argument":{"name":"type","value":"p"}"#),
+      "CompleteResult"
+    ),
+    (StatelessTests.message("ping"), "MethodNotFoundError"),
+    (StatelessTests.message("resources/read", #""uri":"x://y""#), "InvalidParamsError"),
+    (StatelessTests.message("tools/list", version: "2030-01-01"), "UnsupportedProtocolVersionError"),
+    (StatelessTests.message("tasks/get", #""taskId":"a""#), "MissingRequiredClientCapabilityError"),
+  ]
+
+  @Test("every message without a session is valid")
+  func statelessConversations() throws {
+    guard let corpus = Corpora.folder("mcp-schema") else { return }
+    let spec = try Specification.load()
+    for revision in spec.mcp.revisions where revision.isStateless {
+      let official = try OfficialSchema(corpus.appending(path: "\(revision.name)/schema.json"))
+      var peer = Peer(spec)
+      for (said, kind) in Self.stateless {
+        let answer = try JSONParser.parse(peer.say(said))
+        let isError = kind.hasSuffix("Error")
+        #expect(try official.violations("JSONRPCMessage", answer) == [], "\(said)")
+        let part = try #require(isError ? answer["error"] : answer["result"], "\(said) → \(answer)")
+        let whole = isError && ["MethodNotFoundError", "InvalidParamsError"].contains(kind) == false
+        #expect(try official.violations(kind, whole ? answer : part) == [], "\(kind) \(answer)")
+      }
+    }
+  }
+
   /// Every message of a conversation with each kind it has to be.
   private func converse(_ revision: MCPRevision, _ spec: Specification) throws -> [(
     kind: String, message: JSONValue
