@@ -119,7 +119,7 @@ struct ProgramTests {
       (["rum"], "unknown command \"rum\", did you mean \"run\"?; see omni-conformance --help"),
       (
         ["run"],
-        "what is to be checked? give --target URL or --target-file FILE; see omni-conformance run --help"
+        "what is to be checked? give --target URL, --exec COMMAND or --target-file FILE; see omni-conformance run --help"
       ),
       (["run", "--target"], "--target needs a value: --target URL"),
       (["run", "--target", "wss://x", "--ca-file", "/none"], "--ca-file /none cannot be read"),

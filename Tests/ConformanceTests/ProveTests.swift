@@ -14,18 +14,26 @@ struct ProveTests {
   private static func prove(
     _ text: String, on peer: Peer, mock: String? = nil, patterns: [String] = [], sample: Int? = nil
   ) async throws -> [CaseProof] {
+    try await prove(text, on: peer.url, mock: mock, patterns: patterns, sample: sample)
+  }
+
+  static func prove(
+    _ text: String, on url: String, description: TargetDescription? = nil, mock: String? = nil,
+    patterns: [String] = [], sample: Int? = nil
+  ) async throws -> [CaseProof] {
     let loop = try EventLoop(name: "prover")
     loop.start()
     defer { loop.stop() }
     let children = Children()
     defer { children.killAll() }
     let target = Target(
-      TargetDescription(url: peer.url), faces: nil, loop: loop, children: children, inherited: [:])
+      description ?? TargetDescription(url: url), faces: nil, loop: loop, children: children,
+      inherited: ["PATH": ProcessInfo.processInfo.environment["PATH"] ?? ""])
     var plan = ProofPlan()
     plan.patterns = patterns
     plan.sample = sample
     let prover = Prover(
-      spec: Kit.spec, info: Kit.info(peer.url),
+      spec: Kit.spec, info: Kit.info(url),
       stands: [Stand(target: target, mock: mock.map { MockBackend(admin: $0, loop: loop) })], plan: plan,
       loop: loop, settings: PlaySettings(seed: 1, threshold: .may))
     return try await prover.prove(try Kit.cases(text))

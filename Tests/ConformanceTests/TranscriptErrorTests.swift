@@ -24,6 +24,55 @@ struct TranscriptErrorTests {
 
   static let mistakes: [Mistake] = [
     .step(
+      "frames of WebSocket over stdio", "- raw: {ping: x}",
+      """
+      Fixtures/server/t.yaml:10:10: raw like this is of WebSocket: the case needs transports: [ws]
+        10 |   - raw: {ping: x}
+           |          ^
+      """, more: "transports: [ws, stdio]"),
+    .step(
+      "header fields over WebSocket", "- client: {id: 1}\n  headers: {A: b}",
+      """
+      Fixtures/server/t.yaml:11:14: only HTTP has header fields: the case needs transports: [http]
+        11 |     headers: {A: b}
+           |              ^
+      """),
+    .step(
+      "a status over WebSocket", "- server: {id: 1}\n  status: 200",
+      """
+      Fixtures/server/t.yaml:11:13: only HTTP has a status
+        11 |     status: 200
+           |             ^
+      """),
+    .step(
+      "an unknown transport", "- client: {id: 1}",
+      """
+      Fixtures/server/t.yaml:8:16: unknown transport "tcp", known: ws, http, stdio
+         8 |   transports: [tcp]
+           |                ^
+      """, more: "transports: [tcp]"),
+    .step(
+      "an unknown beginning", "- client: {id: 1}",
+      """
+      Fixtures/server/t.yaml:8:10: unknown beginning "no", known: initialize, none
+         8 |   begin: no
+           |          ^
+      """, more: "begin: no"),
+    .step(
+      "a capability that no server of MCP has", "- client: {id: 1}",
+      """
+      Fixtures/server/t.yaml:8:11: unknown capability "mcp.tool", did you mean "mcp.tools"?
+         8 |   needs: [mcp.tool]
+           |           ^
+      """, more: "needs: [mcp.tool]"),
+    .step(
+      "a need of MCP in another dialect", "- client: {id: 1}",
+      """
+      Fixtures/server/t.yaml:8:10: mcp.tools is declared to clients of MCP: the dialect is jsonrpc
+         8 |   needs: [mcp.tools]
+           |          ^
+      """, more: "needs: [mcp.tools]"),
+    .step(
       "unknown key of a step", "- clint: {id: 1}",
       """
       Fixtures/server/t.yaml:10:5: unknown key "clint", did you mean "client"?

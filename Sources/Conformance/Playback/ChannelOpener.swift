@@ -26,7 +26,8 @@ struct ChannelOpener: Sendable {
           deadline: limit, options: Self.options, on: loop))
     case .http:
       return HTTPChannel(
-        url: await target.url, headers: target.headers, stateless: dialect.isStateless ? dialect.revision : nil,
+        url: await target.url, headers: target.headers,
+        stateless: dialect.isStateless ? dialect.revision : nil,
         loop: loop, sign: sign)
     case .stdio: return LineChannel(try await target.process(), sign: sign)
     }
@@ -61,7 +62,10 @@ struct ChannelTalk {
           let text = FlowText.text(value["error"] ?? value, limit: 120)
           throw Silence(description: "the target answers \(status) and \(text)", isRefusal: true)
         }
-      case .breach(let cause): throw Silence(description: cause, isRefusal: true)
+      case .breach(let cause, let status?):
+        throw Silence(description: cause, isRefusal: (400..<500).contains(status))
+      // What else is wrong is for cases to tell.
+      case .breach(_, nil): continue
       case .ended(let ending): throw Silence(description: "the connection ended: \(ending.text)")
       case .binary, .ping, .pong: continue
       }

@@ -100,7 +100,8 @@ extension HTTPChannel {
     if post.isAnswered != true, stream.status == 202, body.isEmpty { return }
     let kind = post.isAnswered == true ? "a request" : "what is no request"
     let text = body.isEmpty ? "nothing" : "\"\(String(body.shown.prefix(200)))\""
-    tell(.breach("\(kind) was answered with \(stream.status) and \(text)"))
+    let status = post.isAnswered == true ? stream.status : nil
+    tell(.breach("\(kind) was answered with \(stream.status) and \(text)", status: status))
   }
 
   private static func isJSON(_ type: String) -> Bool { type.lowercased().hasPrefix("application/json") }

@@ -47,8 +47,9 @@ package enum ChannelEvent: Sendable {
   case binary([UInt8])
   case ping([UInt8])
   case pong([UInt8])
-  /// The server did what the transport forbids; the connection goes on.
-  case breach(String)
+  /// The server did what the transport forbids; the connection goes on. The status is that of an HTTP answer
+  /// which brought no message to a request.
+  case breach(String, status: Int? = nil)
   case ended(Ending)
 }
 

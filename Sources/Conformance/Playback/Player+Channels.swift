@@ -66,7 +66,7 @@ extension Player {
         guard try hasBegun(bytes, revision) else { continue }
       case .ping, .pong: continue
       case .binary: throw failure("a binary message came instead of the answer to initialize")
-      case .breach(let cause): throw failure("on connection \(name) \(cause)")
+      case .breach(let cause, _): throw failure("on connection \(name) \(cause)")
       case .ended(let ending):
         connections[place].ending = ending
         throw failure("the connection ended instead of an answer to initialize: \(ending.text)")
@@ -143,7 +143,7 @@ extension Player {
     case .binary(let bytes): text = "(binary) \(bytes.hexadecimal)"
     case .ping(let bytes): text = "(ping) \(bytes.shown)"
     case .pong(let bytes): text = "(\(target.transport == .ws ? "pong" : "sign of life")) \(bytes.shown)"
-    case .breach(let cause): text = "(\(cause))"
+    case .breach(let cause, _): text = "(\(cause))"
     case .ended(let ending): text = "(\(ending.text))"
     }
     log.add(.toClient, text, on: name, at: received.at)

@@ -102,7 +102,7 @@ extension Player {
       switch received.event {
       case .ping: continue
       case .pong where !takesPongs: continue
-      case .breach(let cause): throw failure("on connection \(name) \(cause)")
+      case .breach(let cause, _): throw failure("on connection \(name) \(cause)")
       case .ended(let ending):
         connections[place].ending = ending
         if let breach = ending.breach {

@@ -52,7 +52,7 @@ final class MCPOffers: Sendable {
     let agreed = result["protocolVersion"]?.string ?? "no revision"
     guard agreed == revision else { return .refuses("the target offers \(agreed)") }
     await talk.tell(MCPClientOffer.initialized)
-    return try await speaks(result["capabilities"], talk, meta: nil)
+    return await speaks(result["capabilities"], talk, meta: nil)
   }
 
   private static func discover(
@@ -66,7 +66,7 @@ final class MCPOffers: Sendable {
       return .refuses("the target offers \(versions.joined(separator: ", "))")
     }
     let meta = MCPClientOffer().meta(revision)
-    return try await speaks(
+    return await speaks(
       result["capabilities"], talk, meta: .object(JSONObject(meta.map { ($0.key, $0.value) })))
   }
 
@@ -76,19 +76,18 @@ final class MCPOffers: Sendable {
 
   private static func speaks(
     _ capabilities: JSONValue?, _ talk: ChannelTalk, meta: JSONValue?
-  ) async throws(ChannelTalk.Silence) -> Offer {
+  ) async -> Offer {
     var tools: Set<String> = []
     var cursor: JSONValue?
     for page in 0..<mostPages where capabilities?["tools"] != nil {
       var params = JSONObject()
       params["cursor"] = cursor
       params["_meta"] = meta
-      let answer = try await talk.ask([
+      let request: JSONValue = [
         "jsonrpc": "2.0", "id": .string("tools \(page)"), "method": "tools/list", "params": .object(params),
-      ])
-      for tool in answer["result"]?["tools"]?.array ?? [] {
-        if let name = tool["name"]?.string { tools.insert(name) }
-      }
+      ]
+      guard let answer = try? await talk.ask(request) else { break }
+      tools.formUnion((answer["result"]?["tools"]?.array ?? []).compactMap { $0["name"]?.string })
       cursor = answer["result"]?["nextCursor"]
       if cursor?.string == nil { break }
     }
