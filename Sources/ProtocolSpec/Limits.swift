@@ -21,6 +21,7 @@ package struct Limits: Sendable {
   package let pageBytes: Int
   package let retryAfter: Duration
   package let completionBytes: Int
+  package let listChangedPause: Duration
   package let questionTime: Duration
 
   init(_ node: YAMLNode, _ requirements: inout RequirementReader) throws(SourceError) {
@@ -56,6 +57,7 @@ package struct Limits: Sendable {
     pageBytes = try value("page_bytes").int()
     retryAfter = try value("retry_after").duration()
     completionBytes = try value("completion_bytes").int()
+    listChangedPause = try value("list_changed_pause").duration()
     questionTime = try value("question_time").duration()
     if let (name, value) = values.min(by: { $0.key < $1.key }) {
       throw value.error("no part of the kit knows the limit \(name)")

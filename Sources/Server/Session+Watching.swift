@@ -69,9 +69,15 @@ extension Session {
     filter.tasks.removeAll { !isThere(task: $0) }
     let number = underWay.begin(id: request.id, route: route)
     let name = ConnectionSubscriptions.Name.request(number)
-    let listener = Listener(filter, request, service.spec, service.mcp)
+    let listener = NotificationStream(filter, request, service.spec, service.mcp)
+    let calm = Calm(loop, service.spec.limits.listChangedPause)
     let subscription = Subscription(listener.subjects) { [weak self] news in
-      for text in listener.texts(news) { self?.tell(text, for: number) }
+      let texts = listener.texts(news)
+      let tell = { [weak self] in
+        guard let self, underWay.isAwaited(number) else { return }
+        for text in texts { self.tell(text, for: number) }
+      }
+      if case .newTasks = news { calm.run(tell) } else { tell() }
     }
     add(subscription, as: name)
     let bound = LoopBound((session: self, subscription: subscription), on: loop)
@@ -102,60 +108,6 @@ extension Session {
   private func isThere(task id: String) -> Bool {
     if case .success(true) = service.hasTask(id, on: loop) { return true }
     return false
-  }
-}
-
-/// Writes what a listener is told; every text says which request it belongs to.
-private final class Listener: Sendable {
-  let acknowledgement: [UInt8]
-  let subjects: Set<Subscription.Subject>
-  private let filter: MCPFilter
-  private let tag: JSONValue
-  private let spec: Specification
-  private let offer: MCPOffer
-  private let revision: MCPRevision
-
-  init(_ filter: MCPFilter, _ request: Request, _ spec: Specification, _ offer: MCPOffer) {
-    self.filter = filter
-    self.spec = spec
-    self.offer = offer
-    revision = request.revision ?? spec.mcp.newest
-    tag = .object(JSONObject([(MCPMeta.subscriptionID, request.id ?? .null)]))
-    acknowledgement = MCPText.notification(
-      spec.mcp.notifications.acknowledged, ["_meta": tag, "notifications": filter.json])
-    var subjects: Set<Subscription.Subject> = []
-    if filter.toolsListChanged { subjects.insert(.list("tools")) }
-    if filter.promptsListChanged { subjects.insert(.list("prompts")) }
-    if filter.resourcesListChanged { subjects.formUnion([.list("resources"), .newTasks]) }
-    for entry in filter.resources { subjects.insert(entry.resource.subject) }
-    for id in filter.tasks { subjects.insert(.task(id: id)) }
-    self.subjects = subjects
-  }
-
-  func texts(_ news: News) -> [[UInt8]] {
-    let names = spec.mcp.notifications
-    switch news {
-    case .newTasks: return [text(names.resourceListChanged)]
-    case .list(let list): return spec.mcp.listChanged(list).map { [text($0)] } ?? []
-    case .system:
-      return filter.resources.filter { $0.resource == .system }.map { updated($0.uri) }
-    case .task(let step):
-      var texts = filter.resources.filter { $0.resource == .task(id: step.id) }.map { updated($0.uri) }
-      if filter.tasks.contains(step.id) {
-        texts.append(text(names.task, offer.task(step.json, revision, isDetailed: true)))
-      }
-      return texts
-    }
-  }
-
-  private func updated(_ uri: String) -> [UInt8] {
-    text(spec.mcp.notifications.resourceUpdated, ["uri": .string(uri)])
-  }
-
-  private func text(_ method: String, _ params: JSONObject = JSONObject()) -> [UInt8] {
-    var params = params
-    params["_meta"] = tag
-    return MCPText.notification(method, params)
   }
 }
 
