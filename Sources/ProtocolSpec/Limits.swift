@@ -22,6 +22,13 @@ package struct Limits: Sendable {
   package let retryAfter: Duration
   package let completionBytes: Int
   package let listChangedPause: Duration
+  package let mcpSessions: Int
+  package let mcpSessionIdle: Duration
+  package let streamAfter: Duration
+  package let streamKeepAlive: Duration
+  package let streamRetry: Duration
+  package let streamEvents: Int
+  package let streamBytes: Int
   package let questionTime: Duration
 
   init(_ node: YAMLNode, _ requirements: inout RequirementReader) throws(SourceError) {
@@ -58,6 +65,13 @@ package struct Limits: Sendable {
     retryAfter = try value("retry_after").duration()
     completionBytes = try value("completion_bytes").int()
     listChangedPause = try value("list_changed_pause").duration()
+    mcpSessions = try value("mcp_sessions").int()
+    mcpSessionIdle = try value("mcp_session_idle").duration()
+    streamAfter = try value("stream_after").duration()
+    streamKeepAlive = try value("stream_keep_alive").duration()
+    streamRetry = try value("stream_retry").duration()
+    streamEvents = try value("stream_events").int()
+    streamBytes = try value("stream_bytes").int()
     questionTime = try value("question_time").duration()
     if let (name, value) = values.min(by: { $0.key < $1.key }) {
       throw value.error("no part of the kit knows the limit \(name)")

@@ -122,6 +122,9 @@ package struct MCPSpec: Sendable {
     return methods
   }
 
+  /// The last of those without `initialize`, or else the last.
+  package var newestStateless: MCPRevision { revisions.last(where: \.isStateless) ?? newest }
+
   package func revision(named name: String) -> MCPRevision? { revisions.first { $0.name == name } }
 
   package func tool(named name: String) -> MCPToolSpec? { tools.first { $0.method.name == name } }

@@ -1,4 +1,4 @@
-internal import JSON
+package import JSON
 
 /// Reads messages of one connection; it knows which dialect was spoken last.
 package struct MessageReader: Sendable {
@@ -10,6 +10,8 @@ package struct MessageReader: Sendable {
   /// Whether JSON-RPC is read as of a revision without `initialize`, whatever `_meta` says: what carries
   /// the messages has said so.
   package var assumesStateless = false
+  /// Whether there is no bare dialect, so that what has no `jsonrpc` is refused.
+  package var isOnlyJSONRPC = false
 
   package init(spec: Specification, initial: Dialect) {
     self.spec = spec
@@ -29,9 +31,13 @@ package struct MessageReader: Sendable {
     } catch {
       return refuse(.parseError, error.description, lastDialect, id: nil)
     }
+    return read(value)
+  }
+
+  package mutating func read(_ value: JSONValue) -> Incoming {
     switch value {
     case .object(let object):
-      lastDialect = object.contains("jsonrpc") ? .jsonrpc : .bare
+      lastDialect = isOnlyJSONRPC || object.contains("jsonrpc") ? .jsonrpc : .bare
       return lastDialect == .bare ? bare(object) : jsonrpc(object)
     case .array(let elements):
       lastDialect = .jsonrpc

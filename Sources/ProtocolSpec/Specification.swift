@@ -10,6 +10,7 @@ package final class Specification: Sendable {
   /// In the order of their files' names.
   package let methods: [MethodSpec]
   package let mcp: MCPSpec
+  package let transports: MCPTransports
   /// What is served beside with `--conformance-fixtures`.
   package let fixtures: FixtureSpec
   /// In the order of their files' names.
@@ -63,6 +64,7 @@ package final class Specification: Sendable {
       throw task.error("one file of notifications/ is expected for \(name.rawValue)")
     }
     mcp = try MCPSpec(files.node("mcp.yaml"), native: methods, schemas, errors, &requirements)
+    transports = try MCPTransports(files.node("mcp-transports.yaml"), mcp, &requirements)
     fixtures = try FixtureSpec(files.node("fixtures.yaml"))
     taskStates = try StateMachine(files.node("states/task.yaml"), &requirements)
     systemStates = try StateMachine(files.node("states/system.yaml"), &requirements)

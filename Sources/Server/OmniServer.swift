@@ -82,6 +82,7 @@ struct OmniServer {
     service.phase = .draining
     let end = ContinuousClock.now + spec.limits.drainTime
     await orchestrator.drain(limit: spec.limits.drainTime - Self.closingReserve)
+    service.openStreams.closeAll()
     await server.stop(within: min(spec.limits.closeTime, ContinuousClock.now.duration(to: end)))
     for loop in front.loops + [clientLoop] { loop.stop() }
     log.info("stopped")

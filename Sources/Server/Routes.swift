@@ -9,11 +9,13 @@ import Wire
 struct Routes: Sendable {
   let service: Service
   private let access: Access
+  private let endpoint: HTTPEndpoint
   /// Made once: it does not change while the server runs.
   private let openRPC: [UInt8]
 
   init(_ service: Service) {
     self.service = service
+    endpoint = HTTPEndpoint(service)
     openRPC = JSONWriter.bytes(service.spec.openRPC)
     access = Access(service.settings, tokenPrefix: service.spec.overview.tokenSubprotocolPrefix)
   }
@@ -27,6 +29,8 @@ struct Routes: Sendable {
     default:
       if let refusal = access.refusal(of: head) {
         refuse(exchange, refusal)
+      } else if head.path == endpoint.http.path {
+        endpoint.serve(exchange)
       } else if head.path == "/openrpc.json" {
         answer(exchange) {
           $0.respond(status: 200, headers: ["Content-Type": "application/json"], body: openRPC)

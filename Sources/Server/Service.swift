@@ -24,6 +24,8 @@ final class Service: Sendable {
   /// Seals what clients carry from one request to the next.
   let sealed = SealedState()
   let subscriptions: Subscriptions
+  /// What goes out over HTTP and does not end by itself.
+  let openStreams = HTTPOpenStreams()
   private let readers: LoopReaders
   private let handlers: [String: Handler]
   private let lastClient = Atomic<Int>(Reply.nobody)

@@ -172,7 +172,7 @@ private final class Batch: @unchecked Sendable {
 }
 
 /// How many requests of one connection are served in a second.
-private struct RateLimit {
+struct RateLimit {
   /// 0 for no limit.
   let perSecond: Int
   private var windowStart = ContinuousClock.now

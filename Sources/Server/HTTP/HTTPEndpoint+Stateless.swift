@@ -1,0 +1,63 @@
+import JSON
+import ProtocolSpec
+import Transport
+
+// Revisions without sessions: every POST says by itself all that there is to know (2026-07-28).
+extension HTTPEndpoint {
+  /// Takes a message that says, in the header or in `_meta`, that it is one of a stateless revision.
+  func serveStateless(_ message: JSONValue, _ exchange: HTTPExchange) {
+    let revision = rules.revision(exchange.request.head) ?? service.spec.mcp.newestStateless
+    if let fault = rules.mismatch(exchange.request.head, message) {
+      return exchange.refuse(400, rules.refusal(fault, revision, id: HTTPRules.id(of: message)))
+    }
+    var reader = MessageReader(spec: service.spec, initial: .jsonrpc)
+    reader.isOnlyJSONRPC = true
+    reader.assumesStateless = true
+    reader.revision = revision
+    switch reader.read(message) {
+    case .request(let request) where request.isNotification: exchange.respond(status: 202)
+    case .request(let request): answer(request, exchange)
+    case .refused(let answer): exchange.refuse(rules.status(of: answer, isStateless: true), answer)
+    case .response: exchange.refuse(400, rules.refusal(http.messages.noResponses, revision))
+    case .ignored, .batch: takeNotification(message, revision, exchange)
+    }
+  }
+
+  /// A notification that asks for nothing is taken, unless its `_meta` says what is not served.
+  private func takeNotification(_ message: JSONValue, _ revision: MCPRevision, _ exchange: HTTPExchange) {
+    do throws(ProtocolFault) {
+      _ = try service.spec.mcp.statelessRevision(message["params"], service.spec.errors)
+      exchange.respond(status: 202)
+    } catch {
+      exchange.refuse(400, rules.refusal(error, revision))
+    }
+  }
+
+  private func answer(_ request: Request, _ exchange: HTTPExchange) {
+    let isListening = request.method.mcp == .listen
+    if isListening, service.phase != .ready { return unavailable(exchange) }
+    let session = StatelessHTTPSession(service, on: exchange.loop, remote: exchange.remote)
+    let stream = HTTPAnswerStream(exchange, service, on: exchange.loop)
+    let bound = LoopBound((session: session, stream: stream), on: exchange.loop)
+    // "Closing the SSE response stream MUST be treated by the server as cancellation of that request"
+    // (2026-07-28, streamable HTTP, cancellation).
+    exchange.onClose {
+      let (session, stream) = bound.value
+      if let id = request.id { session.cancel(id: id) }
+      stream.put(nil, at: 0)
+      session.end()
+    }
+    session.run(request, route: stream) { _, answer in
+      let (session, stream) = bound.value
+      stream.put(answer, at: 0)
+      session.end()
+    }
+    stream.wait(atOnce: isListening)
+  }
+}
+
+/// What serves one request of a stateless revision.
+private final class StatelessHTTPSession: Session {
+  /// There is nobody to tell what belongs to no request.
+  override func tell(_ message: UnsafeRawBufferPointer) {}
+}
