@@ -20,6 +20,8 @@ package struct Limits: Sendable {
   package let closeTime: Duration
   package let pageBytes: Int
   package let retryAfter: Duration
+  package let endOfInputTime: Duration
+  package let reconnectTime: Duration
   package let completionBytes: Int
   package let listChangedPause: Duration
   package let mcpSessions: Int
@@ -63,6 +65,8 @@ package struct Limits: Sendable {
     closeTime = try value("close_time").duration()
     pageBytes = try value("page_bytes").int()
     retryAfter = try value("retry_after").duration()
+    endOfInputTime = try value("end_of_input_time").duration()
+    reconnectTime = try value("reconnect_time").duration()
     completionBytes = try value("completion_bytes").int()
     listChangedPause = try value("list_changed_pause").duration()
     mcpSessions = try value("mcp_sessions").int()

@@ -57,6 +57,12 @@ package struct MessageReader: Sendable {
     }
   }
 
+  /// What to say to a message past the limit, of which nothing is kept.
+  package func refuseLongMessage() -> Incoming {
+    let detail = fill(texts.longLine, ["limit": String(spec.limits.messageBytes)])
+    return refuse(.invalidRequest, detail, lastDialect, id: nil)
+  }
+
   private func element(_ value: JSONValue) -> Incoming {
     guard case .object(let object) = value else {
       return refuse(.invalidRequest, texts.noObject, .jsonrpc, id: nil)

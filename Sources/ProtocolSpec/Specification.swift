@@ -147,6 +147,7 @@ package struct EnvelopeTexts: Sendable {
   package let noObject: String
   package let emptyBatch: String
   package let longBatch: String
+  package let longLine: String
   package let idType: String
   /// `{method}` is not served in bare.
   package let jsonrpcOnly: String
@@ -157,7 +158,7 @@ package struct EnvelopeTexts: Sendable {
     let messages = try node.required("messages")
     try messages.checkKeys([
       "method_required", "method_not_string", "must_be_object", "version", "no_object", "empty_batch",
-      "long_batch", "id_type", "jsonrpc_only",
+      "long_batch", "long_line", "id_type", "jsonrpc_only",
     ])
     methodRequired = try messages.required("method_required").string()
     methodNotString = try messages.required("method_not_string").string()
@@ -166,6 +167,7 @@ package struct EnvelopeTexts: Sendable {
     noObject = try messages.required("no_object").string()
     emptyBatch = try messages.required("empty_batch").string()
     longBatch = try messages.required("long_batch").string()
+    longLine = try messages.required("long_line").string()
     idType = try messages.required("id_type").string()
     jsonrpcOnly = try messages.required("jsonrpc_only").string()
   }

@@ -9,9 +9,7 @@ struct Healthcheck {
   private let url: String
 
   init(_ settings: Settings) {
-    let everywhere = ["0.0.0.0": "127.0.0.1", "::": "[::1]"]
-    let host = everywhere[settings.host] ?? settings.host
-    url = "http://\(host):\(settings.port)/healthz"
+    url = "http://\(settings.reachableHost):\(settings.port)/healthz"
   }
 
   /// Asks until the server is alive, and at least once; at the latest until `wait` is over.

@@ -11,6 +11,8 @@ struct Invocation {
   private(set) var command = Command.serve
   private(set) var config: String?
   private(set) var spec: String?
+  /// Whether standard input and output are the only client, and there is no port.
+  private(set) var isStdio = false
   /// How long `healthcheck` keeps asking.
   private(set) var wait = Duration.zero
   /// Whether the fixtures of the official MCP scenarios are served too.
@@ -25,6 +27,7 @@ struct Invocation {
       case "echo": command = .echo
       case "--help", "-h", "help": command = .help
       case "--version": command = .version
+      case "--stdio": isStdio = true
       case "--conformance-fixtures": hasFixtures = true
       case "--config": config = try Self.value(of: argument, &rest)
       case "--spec": spec = try Self.value(of: argument, &rest)
@@ -61,6 +64,7 @@ enum Help {
       omni-server: the reference server of the \(spec.overview.title), revision \(spec.overview.revision)
 
       usage: omni-server [--config FILE] [--spec DIR] [--loops N] [--conformance-fixtures]
+             omni-server --stdio [--config FILE] [--spec DIR] [--conformance-fixtures]
              omni-server healthcheck [--config FILE] [--wait 10s]
              omni-server echo [--config FILE] [--spec DIR] [--loops N]
 
@@ -69,6 +73,8 @@ enum Help {
         --loops N       event loops, each on a thread of its own; one for each core by default
         --conformance-fixtures
                         also the tools, prompts and resources that the official MCP suite calls
+        --stdio         no port: standard input and output are the only client, one message a line, for
+                        clients of MCP that launch a command; it ends with its input
         --version       the version of the kit
         healthcheck     ask the server of this configuration whether it is alive: exit 0 if so, else 1
         --wait TIME     keep asking so long until it is, such as 10s
@@ -81,7 +87,7 @@ enum Help {
         python3 -m websockets ws://\(spec.overview.host):\(spec.overview.port)
         > {"method": "ping"}
 
-      It ends with 0 after SIGTERM, with 1 if it cannot run (port in use, data not writable), and with 2
+      It ends with 0 after SIGTERM and at the end of its input, with 1 if it cannot run (port in use, data not writable), and with 2
       if the command line, the configuration or the specification is wrong.
 
       Every key of the configuration, the variable that wins over it, and its default:

@@ -2,6 +2,7 @@ import Diagnostics
 import Foundation
 import Orchestration
 import ProtocolSpec
+import Transport
 import YAML
 
 @main
@@ -22,10 +23,18 @@ struct Main {
     case .help:
       print(Help.text(try specification(invocation)))
     case .serve:
+      // Before anything is opened.
+      let streams = invocation.isStdio ? try standardStreams() : nil
       let spec = try specification(invocation)
       let settings = try settings(invocation, spec)
+      let entrance: OmniServer.Entrance =
+        if let streams {
+          .pipe(try PipeFront(streams, spec.limits))
+        } else {
+          .port(try Front(spec: spec, settings: settings, loops: invocation.loops))
+        }
       try await OmniServer(
-        spec: spec, settings: settings, loops: invocation.loops, hasFixtures: invocation.hasFixtures
+        spec: spec, settings: settings, entrance: entrance, hasFixtures: invocation.hasFixtures
       ).run()
     case .echo:
       let spec = try specification(invocation)
@@ -33,6 +42,14 @@ struct Main {
     case .healthcheck:
       let spec = try specification(invocation)
       try await Healthcheck(try settings(invocation, spec)).run(wait: invocation.wait)
+    }
+  }
+
+  private static func standardStreams() throws(StartError) -> StandardStreams {
+    do throws(TransportError) {
+      return try StandardStreams.take()
+    } catch {
+      throw StartError(error.description, exit: 1)
     }
   }
 

@@ -14,35 +14,47 @@ struct OmniServer {
   private let log: Log
   private let lock: StoreLock
   private let store: TaskStore
-  private let front: Front
+  private let entrance: Entrance
   private let clientLoop: EventLoop
   private let orchestrator: Orchestrator
   private let service: Service
 
+  /// Where clients come from.
+  enum Entrance {
+    case port(Front)
+    case pipe(PipeFront)
+
+    var loops: [EventLoop] {
+      switch self {
+      case .port(let front): front.loops
+      case .pipe(let front): [front.loop]
+      }
+    }
+  }
+
   init(
-    spec: Specification, settings: Settings, loops count: Int, hasFixtures: Bool = false
+    spec: Specification, settings: Settings, entrance: Entrance, hasFixtures: Bool = false
   ) throws(StartError) {
     self.spec = spec
     self.settings = settings
+    self.entrance = entrance
     log = Log(level: LogLevel(rawValue: settings.logLevel) ?? .info, secrets: settings.secrets)
-    front = try Front(spec: spec, settings: settings, loops: count)
     do throws(TransportError) {
       clientLoop = try EventLoop(name: "calls")
     } catch {
       throw StartError(error.description, exit: 1)
     }
     let desk = CreationDesk()
-    let subscriptions = Subscriptions(loops: front.loops)
+    let subscriptions = Subscriptions(loops: entrance.loops)
     let readers: LoopReaders
     do throws(StoreError) {
       lock = try StoreLock(storePath: settings.databasePath)
       store = try TaskStore(
         path: settings.databasePath, spec: spec, maxUnfinished: settings.maxQueued, committed: desk.flush,
         watch: subscriptions)
-      readers = try LoopReaders(store, loops: front.loops)
+      readers = try LoopReaders(store, loops: entrance.loops)
     } catch {
-      throw StartError(
-        "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1)
+      throw Self.storeError(error, settings, entrance)
     }
     let client = HTTPClient(loop: clientLoop)
     let seed = settings.seed ?? .random(in: .min ... .max)
@@ -58,35 +70,81 @@ struct OmniServer {
       orchestrator: orchestrator, hasFixtures: hasFixtures)
   }
 
+  private static func storeError(
+    _ error: StoreError, _ settings: Settings, _ entrance: Entrance
+  ) -> StartError {
+    if error.isInUse, case .pipe = entrance {
+      return StartError(
+        "\(error.description); to share it, launch: omni-server bridge ws://\(settings.reachableHost):\(settings.port)",
+        exit: 1)
+    }
+    return StartError(
+      "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1)
+  }
+
   /// What is left of the drain time for clients that do not answer a close frame: who stops
   /// containers sends SIGKILL after it.
   private static let closingReserve = Duration.seconds(1)
 
-  /// Serves until SIGTERM or SIGINT, and returns when everything is put away.
+  /// Serves until SIGTERM or SIGINT, or until its only client has left, and returns when everything is
+  /// put away.
   func run() async throws(StartError) {
     let signals = StopSignals()
-    raiseDescriptorLimit()
     clientLoop.start()
-    let server = front.serve(Routes(service).serve)
+    var server: HTTPServer?
+    if case .port(let front) = entrance {
+      raiseDescriptorLimit()
+      server = front.serve(Routes(service).serve)
+    }
     do throws(StoreError) {
       try await orchestrator.start()
     } catch {
       throw StartError("the task store cannot be read: \(error.description)", exit: 1)
     }
     service.phase = .ready
+    var client: PipeClient?
+    if case .pipe(let front) = entrance { client = front.serve(service) }
     announce()
     let memory = Task(priority: .background, operation: MemoryReturn.watch)
     defer { memory.cancel() }
-    let signal = await signals.wait().flatMap { StopSignals.names[$0] } ?? "none"
-    log.info("draining", JSONObject([("signal", .string(signal))]))
+    let reason = await reasonToStop(signals, client)
+    log.info("draining", reason.fields)
     service.phase = .draining
     let end = ContinuousClock.now + spec.limits.drainTime
     await orchestrator.drain(limit: spec.limits.drainTime - Self.closingReserve)
     service.openStreams.closeAll()
-    await server.stop(within: min(spec.limits.closeTime, ContinuousClock.now.duration(to: end)))
-    for loop in front.loops + [clientLoop] { loop.stop() }
+    let rest = min(spec.limits.closeTime, ContinuousClock.now.duration(to: end))
+    await server?.stop(within: rest)
+    await client?.finish(within: rest)
+    for loop in entrance.loops + [clientLoop] { loop.stop() }
     log.info("stopped")
     log.flush()
+    if case .client(.behind(let limit)) = reason {
+      throw StartError("the client does not read: more than \(limit) bytes wait for it", exit: 1)
+    }
+  }
+
+  private enum StopReason {
+    case signal(Int32?)
+    case client(PipeClient.Ending)
+
+    var fields: JSONObject {
+      switch self {
+      case .signal(let number): ["signal": .string(number.flatMap { StopSignals.names[$0] } ?? "none")]
+      case .client(let ending): ["client": .string(ending.description)]
+      }
+    }
+  }
+
+  /// What has come first: a signal, or the end of the only client.
+  private func reasonToStop(_ signals: StopSignals, _ client: PipeClient?) async -> StopReason {
+    guard let client else { return .signal(await signals.wait()) }
+    return await withTaskGroup(of: StopReason.self) { group in
+      group.addTask { .signal(await signals.wait()) }
+      group.addTask { .client(await client.end()) }
+      defer { group.cancelAll() }
+      return await group.next() ?? .signal(nil)
+    }
   }
 
   /// Each connection needs a descriptor, and so do the store and calls of models.
@@ -101,16 +159,19 @@ struct OmniServer {
   }
 
   private func announce() {
-    let host = settings.host.contains(":") ? "[\(settings.host)]" : settings.host
-    log.info(
-      "listening",
-      JSONObject([
-        ("url", .string("ws://\(host):\(front.listener.port)")), ("database", .string(settings.databasePath)),
-        ("litellm", .string(settings.litellmURL)), ("version", .string(kitVersion)),
-      ]))
-    let loopback = ["127.0.0.1", "::1", "localhost"]
-    if settings.token == nil, !loopback.contains(settings.host) {
-      log.warning("anybody who reaches this port may use it: set OMNI_TOKEN, or bind to loopback")
+    var fields = JSONObject([
+      ("database", .string(settings.databasePath)), ("litellm", .string(settings.litellmURL)),
+      ("version", .string(kitVersion)),
+    ])
+    switch entrance {
+    case .pipe: log.info("listening on standard input", fields)
+    case .port(let front):
+      fields["url"] = .string(settings.listeningURL(port: front.listener.port))
+      log.info("listening", fields)
+      let loopback = ["127.0.0.1", "::1", "localhost"]
+      if settings.token == nil, !loopback.contains(settings.host) {
+        log.warning("anybody who reaches this port may use it: set OMNI_TOKEN, or bind to loopback")
+      }
     }
     if !settings.unusableExecutors.isEmpty {
       let names = settings.unusableExecutors.map(JSONValue.string)

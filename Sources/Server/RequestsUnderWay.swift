@@ -6,6 +6,7 @@ struct RequestsUnderWay {
   struct Work {
     let id: JSONValue?
     let route: (any RequestRoute)?
+    let isEndless: Bool
     var stop: Stop?
     /// The task that the request has created and waits for.
     var task: String?
@@ -17,9 +18,11 @@ struct RequestsUnderWay {
   private var last = 0
 
   /// Gives the number of the request.
-  mutating func begin(id: JSONValue?, route: (any RequestRoute)? = nil) -> Int {
+  ///
+  /// - Parameter isEndless: it is not answered before somebody ends it.
+  mutating func begin(id: JSONValue?, route: (any RequestRoute)? = nil, isEndless: Bool = false) -> Int {
     last += 1
-    works[last] = Work(id: id, route: route)
+    works[last] = Work(id: id, route: route, isEndless: isEndless)
     return last
   }
 
@@ -56,6 +59,14 @@ struct RequestsUnderWay {
       cancelled.insert(number)
     }
     return Array(found.values)
+  }
+
+  /// Who has to be told of no end any more, for there will be none.
+  mutating func stopEndless() {
+    for (number, work) in works where work.isEndless {
+      works[number] = nil
+      work.stop?()
+    }
   }
 
   /// Nobody waits for anything any more; what was begun runs on.

@@ -67,7 +67,7 @@ extension Session {
       return !isThere(task: id)
     }
     filter.tasks.removeAll { !isThere(task: $0) }
-    let number = underWay.begin(id: request.id, route: route)
+    let number = underWay.begin(id: request.id, route: route, isEndless: true)
     let name = ConnectionSubscriptions.Name.request(number)
     let listener = NotificationStream(filter, request, service.spec, service.mcp)
     let calm = Calm(loop, service.spec.limits.listChangedPause)

@@ -33,10 +33,16 @@ class StreamSession: Session {
   /// Stops or goes on reading what the client sends.
   func read(_ goesOn: Bool) { preconditionFailure("a carrier reads") }
 
+  /// Everything that was asked is answered.
+  func isNowIdle() {}
+
   // MARK: - Messages
 
   /// Takes one message of the client.
   func take(_ bytes: UnsafeRawBufferPointer) { take(reader.read(Array(bytes)), size: bytes.count) }
+
+  /// Refuses a message of which nothing is kept, for it is longer than the limit.
+  func refuseLongMessage() { take(reader.refuseLongMessage(), size: 0) }
 
   /// Whether an answer may go out now without overtaking one that has to come first.
   func mayAnswerAtOnce(isBare: Bool) -> Bool {
@@ -134,6 +140,7 @@ class StreamSession: Session {
   private func count(_ requests: Int, bytes: Int) {
     inFlight += requests
     inFlightBytes += bytes
+    if inFlight == 0 { isNowIdle() }
     let limits = service.spec.limits
     let isFull = inFlight >= limits.inFlight || inFlightBytes >= limits.inFlightBytes
     guard isFull != isPaused else { return }

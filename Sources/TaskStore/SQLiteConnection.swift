@@ -4,8 +4,13 @@ internal import Foundation
 /// Why the store could not do something; the cause is for logs, clients get `storage_unavailable`.
 package struct StoreError: Error, Sendable, CustomStringConvertible {
   package let description: String
+  /// Whether another server works on the store.
+  package let isInUse: Bool
 
-  package init(description: String) { self.description = description }
+  package init(description: String, isInUse: Bool = false) {
+    self.description = description
+    self.isInUse = isInUse
+  }
 }
 
 /// One SQLite connection; used by one thread at a time, with its statements.

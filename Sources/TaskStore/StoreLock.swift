@@ -14,7 +14,7 @@ package final class StoreLock: Sendable {
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
-      throw StoreError(description: "another server works on \(path)")
+      throw StoreError(description: "another server works on \(path)", isInUse: true)
     }
     self.descriptor = descriptor
   }

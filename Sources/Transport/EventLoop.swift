@@ -303,37 +303,13 @@ package final class EventLoop: @unchecked Sendable {
 
 /// A gate that opens once.
 final class Condition: @unchecked Sendable {
-  // Invariant: the pthread objects stay at their addresses; `isOpen` is touched under the mutex.
-  private let mutex = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-  private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+  // Invariant: `isOpen` is touched under the monitor's lock.
+  private let monitor = Monitor()
   private var isOpen = false
 
-  init() {
-    mutex.initialize(to: pthread_mutex_t())
-    condition.initialize(to: pthread_cond_t())
-    pthread_mutex_init(mutex, nil)
-    pthread_cond_init(condition, nil)
-  }
+  func open() { monitor.change { isOpen = true } }
 
-  deinit {
-    pthread_cond_destroy(condition)
-    pthread_mutex_destroy(mutex)
-    condition.deallocate()
-    mutex.deallocate()
-  }
-
-  func open() {
-    pthread_mutex_lock(mutex)
-    isOpen = true
-    pthread_cond_broadcast(condition)
-    pthread_mutex_unlock(mutex)
-  }
-
-  func wait() {
-    pthread_mutex_lock(mutex)
-    while !isOpen { pthread_cond_wait(condition, mutex) }
-    pthread_mutex_unlock(mutex)
-  }
+  func wait() { monitor.wait { isOpen } then: {} }
 }
 
 /// A value that belongs to a loop, carried across threads.

@@ -26,6 +26,22 @@ class Kernel: @unchecked Sendable {
     Sys.once(recv(fd, buffer.baseAddress, buffer.count, 0))
   }
 
+  func read(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    #if canImport(Glibc)
+      Sys.once(Glibc.read(fd, buffer.baseAddress, buffer.count))
+    #else
+      Sys.once(Darwin.read(fd, buffer.baseAddress, buffer.count))
+    #endif
+  }
+
+  func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    #if canImport(Glibc)
+      Sys.once(Glibc.write(fd, bytes.baseAddress, bytes.count))
+    #else
+      Sys.once(Darwin.write(fd, bytes.baseAddress, bytes.count))
+    #endif
+  }
+
   /// A connection, non-blocking and closed on exec; fills in where it comes from.
   func accept(_ fd: Int32, _ remote: inout SocketAddress) -> Int {
     let result = remote.withMutablePointer { address, length in

@@ -65,6 +65,12 @@ enum Sys {
     #endif
   }
 
+  /// Waits without end until `fd` is ready for `events` or has failed; for a thread that may block.
+  static func wait(_ fd: Int32, for events: Int16) {
+    var entry = pollfd(fd: fd, events: events, revents: 0)
+    _ = retry { once(Int(poll(&entry, 1, -1))) }
+  }
+
   static func shutdownWrite(_ fd: Int32) { _ = shutdown(fd, Int32(SHUT_WR)) }
 
   /// A non-blocking stream socket that is closed on exec and never raises SIGPIPE.
