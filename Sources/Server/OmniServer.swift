@@ -74,9 +74,8 @@ struct OmniServer {
     _ error: StoreError, _ settings: Settings, _ entrance: Entrance
   ) -> StartError {
     if error.isInUse, case .pipe = entrance {
-      return StartError(
-        "\(error.description); to share it, launch: omni-server bridge ws://\(settings.reachableHost):\(settings.port)",
-        exit: 1)
+      let url = "ws://\(settings.reachableHost):\(settings.port)"
+      return StartError("\(error.description); to share it, launch: omni-server bridge \(url)", exit: 1)
     }
     return StartError(
       "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1)

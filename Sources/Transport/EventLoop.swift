@@ -309,7 +309,7 @@ final class Condition: @unchecked Sendable {
 
   func open() { monitor.change { isOpen = true } }
 
-  func wait() { monitor.wait { isOpen } then: {} }
+  func wait() { monitor.wait(until: isOpen) {} }
 }
 
 /// A value that belongs to a loop, carried across threads.

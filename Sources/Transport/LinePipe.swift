@@ -106,7 +106,7 @@ package final class LinePipe: @unchecked Sendable {
   /// What the reading thread does.
   private func readAll() {
     while true {
-      turn.wait { mayRead } then: {}
+      turn.wait(until: mayRead) {}
       let result = readSome()
       turn.withLock { mayRead = false }
       guard loop.submit({ self.received(result) }), result > 0 else { break }
@@ -222,7 +222,7 @@ private final class PipeWriter: @unchecked Sendable {
 
   /// What there is to be written; nil when there will be no more.
   private func take() -> [UInt8]? {
-    monitor.wait { !pending.isEmpty || isClosing } then: {
+    monitor.wait(until: !pending.isEmpty || isClosing) {
       guard !pending.isEmpty else { return nil }
       inHand = pending.count
       defer { pending = [] }

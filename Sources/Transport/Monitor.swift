@@ -39,7 +39,7 @@ final class Monitor: @unchecked Sendable {
   }
 
   /// Waits until `condition` holds and runs `body`, both under the lock.
-  func wait<R>(until isSo: () -> Bool, then body: () -> R) -> R {
+  func wait<R>(until isSo: @autoclosure () -> Bool, _ body: () -> R) -> R {
     withLock {
       while !isSo() { pthread_cond_wait(condition, mutex) }
       return body()
