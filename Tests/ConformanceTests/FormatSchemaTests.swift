@@ -30,7 +30,8 @@ struct FormatSchemaTests {
   private static let beyond: Set = [
     "reference before its capture", "reference that is misspelt", "unknown error", "unknown schema",
     "a matcher gives no value to send", "a text too long to repeat", "a pattern", "unknown cover tag",
-    "duplicate id", "two parts of any length", "$say without a value",
+    "duplicate id", "two parts of any length", "$say without a value", "frames of WebSocket over stdio",
+    "header fields over WebSocket", "a status over WebSocket", "a need of MCP in another dialect",
   ]
 
   @Test("what the reader refuses for its form, the schema refuses", arguments: TranscriptErrorTests.mistakes)
