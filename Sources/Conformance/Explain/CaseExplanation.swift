@@ -29,7 +29,9 @@ package struct CaseExplanation {
       line(
         "  omni-conformance run --target-file target.yaml --mock mock-litellm\(flags) --run \(transcript.id)")
     } else {
-      line("  omni-conformance run --target \(spec.defaultURL)\(flags) --run \(transcript.id)")
+      let http = spec.defaultURL.replacing("ws://", with: "http://") + "/mcp"
+      let address = transcript.transports.contains(.ws) ? spec.defaultURL : http
+      line("  omni-conformance run --target \(address)\(flags) --run \(transcript.id)")
     }
   }
 
@@ -58,6 +60,12 @@ package struct CaseExplanation {
     var words: [String] = []
     let side = transcript.play == .server ? "server" : "client"
     words.append("the runner plays the \(side) and speaks \(transcript.dialect.rawValue)")
+    if transcript.transports != [.ws] {
+      words.append("it is played over \(transcript.transports.map(\.words).joined(separator: ", "))")
+    }
+    if transcript.dialect.hasHandshake && transcript.begins {
+      words.append("each connection is initialized")
+    }
     if transcript.isFresh { words.append("the target starts anew, with empty data") }
     for variable in transcript.environment {
       words.append("the target has \(variable.name)=\(variable.value)")
@@ -68,7 +76,9 @@ package struct CaseExplanation {
     if transcript.isAlone { words.append("no other case is played meanwhile") }
     line("Before:")
     for word in words { line("  - \(word)") }
-    let needs = transcript.needs.filter { ![.bare, .jsonrpc].contains($0) }.map(\.rawValue)
+    let needs =
+      transcript.needs.filter { ![.bare, .jsonrpc].contains($0) }.map(\.rawValue)
+      + transcript.mcpNeeds.map(\.description)
     if !needs.isEmpty {
       line(
         "  - a target without \(needs.joined(separator: ", ")) cannot be asked: the case is not applicable")
@@ -133,6 +143,8 @@ struct StepWords {
     if step.connection != "a" { text = "On connection \(step.connection): \(text)" }
     var more: [String] = []
     if Self.waits(step.action) { more.append("within \(step.within.words)") }
+    if let status = step.status { more.append("over HTTP with the status \(Self.flow(status.source))") }
+    for (name, value) in step.headers { more.append("with the header \(name): \(Self.flow(value.source))") }
     if let notBefore = step.notBefore { more.append("not before \(notBefore.words)") }
     if !more.isEmpty { text += ", \(more.joined(separator: ", "))" }
     if let why = step.why { text += " (\(why))" }

@@ -10,6 +10,7 @@ package struct GeneratedCase: Sendable {
   package var dialect = TranscriptDialect.jsonrpc
   package var level = RequirementLevel.must
   package var needs: [Capability] = []
+  package var mcpNeeds: [MCPNeed] = []
   package var arm: JSONValue?
   package var steps: [JSONValue] = []
 }
@@ -31,9 +32,8 @@ package struct GeneratedSuite: Sendable {
       text += "  covers: \(TranscriptText.flow(.array(entry.covers.map(JSONValue.string))))\n"
       if entry.dialect != .jsonrpc { text += "  dialect: \(entry.dialect.rawValue)\n" }
       if entry.level != .must { text += "  level: \(entry.level.rawValue)\n" }
-      if !entry.needs.isEmpty {
-        text += "  needs: [\(entry.needs.map(\.rawValue).joined(separator: ", "))]\n"
-      }
+      let needs = entry.needs.map(\.rawValue) + entry.mcpNeeds.map(\.description)
+      if !needs.isEmpty { text += "  needs: [\(needs.joined(separator: ", "))]\n" }
       if let arm = entry.arm { text += "  arm: \(TranscriptText.flow(arm))\n" }
       text += "  steps:\n"
       for step in entry.steps { text += Self.step(step) }

@@ -45,7 +45,7 @@ struct ParamCases {
       if group.isAccepting && speech == .mcpBefore { return nil }
     }
     if group.isAccepting && Self.served(method.name, .null) == nil { return nil }
-    var script = Script(speech, spec: spec)
+    var script = Script(speech, spec: spec, begins: false)
     for (number, probe) in group.probes.enumerated() {
       if probe.violations.isEmpty {
         serve(probe, number, method, group, &script)
@@ -61,8 +61,9 @@ struct ParamCases {
       title: group.isAccepting
         ? "\(method.name) takes what \(group.keyword) of \(what) allows."
         : "\(method.name) refuses what breaks \(group.keyword) of \(what), and says where.",
-      covers: covers(group, method, speech), dialect: speech.dialect, steps: script.steps)
+      covers: covers(group, method, speech), dialect: speech.ownDialect, steps: script.steps)
     if group.isAccepting && method.name == "create_task" { generated.needs = [.faults] }
+    if speech.isTools { generated.mcpNeeds = [.tools] }
     return generated
   }
 
@@ -73,7 +74,7 @@ struct ParamCases {
         switch speech {
         case .bare: ["errors.bare_text"]
         case .jsonrpc: [group.keyword == "required" ? "errors.missing_field" : "errors.data_path"]
-        case .mcp, .mcpBefore: ["mcp.tool-input"]
+        case .mcp, .mcpBefore, .mcpStateless: ["mcp.tool-input"]
         }
       tags = ids.filter { spec.requirements[$0] != nil }.map { "req:\($0)" } + ["error:invalid_params"]
     }

@@ -7,9 +7,21 @@ enum Speech: String, CaseIterable {
   /// Native methods as tools of the newest revision that begins with initialize, and of the one before.
   case mcp
   case mcpBefore = "mcp-before"
+  /// The same without initialize.
+  case mcpStateless = "mcp-stateless"
 
   var dialect: TranscriptDialect { self == .bare ? .bare : .jsonrpc }
-  var isTools: Bool { self == .mcp || self == .mcpBefore }
+  var isTools: Bool { [.mcp, .mcpBefore, .mcpStateless].contains(self) }
+
+  /// Of cases that are played over every transport of MCP, and so leave the beginning to the dialect.
+  var ownDialect: TranscriptDialect {
+    switch self {
+    case .bare, .jsonrpc: dialect
+    case .mcp: .mcp20251125
+    case .mcpBefore: .mcp20250618
+    case .mcpStateless: .mcp20260728
+    }
+  }
 }
 
 /// What a request must be answered with, in no dialect yet.
@@ -35,9 +47,10 @@ struct Script {
   private(set) var steps: [JSONValue] = []
   private var lastID = 0
 
-  init(_ speech: Speech, spec: Specification) {
+  /// - Parameter begins: whether MCP is begun here, not by the dialect.
+  init(_ speech: Speech, spec: Specification, begins: Bool = true) {
     self.speech = speech
-    guard speech.isTools else { return }
+    guard speech.isTools, begins else { return }
     let known = spec.mcp.revisions.map(\.name).sorted()
     let newest = spec.mcp.newest.name
     let revision = speech == .mcp ? newest : known.last { $0 < newest } ?? newest
@@ -101,7 +114,7 @@ struct Script {
       return ("result", speech.isTools ? ["isError": false, "structuredContent": result] : result)
     case .invalid(let violations):
       if speech == .bare { return ("error", Self.text(violations, isBare: true)) }
-      if speech == .mcp {
+      if speech == .mcp || speech == .mcpStateless {
         return ("result", ["isError": true, "content": [["text": Self.toolText(violations)]]])
       }
       let error: JSONValue = [
