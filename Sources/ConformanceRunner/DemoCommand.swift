@@ -48,7 +48,7 @@ struct DemoCommand: Command {
     let result: RunResult
     do throws(TargetProblem) {
       result = try await session.play(
-        Self.target(server, over: transport), mock: .program(mockPath), rerun: "demo" + rerun.joined(),
+        Self.target(server, over: transport, fixtures: session.speaksMCP), mock: .program(mockPath), rerun: "demo" + rerun.joined(),
         inherited: Self.environment)
     } catch {
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
@@ -104,8 +104,12 @@ struct DemoCommand: Command {
     return transport
   }
 
-  static func target(_ server: String, over transport: PlayTransport = .ws) -> TargetDescription {
+  /// - Parameter fixtures: whether the server offers what the official scenarios of MCP call.
+  static func target(
+    _ server: String, over transport: PlayTransport = .ws, fixtures: Bool = false
+  ) -> TargetDescription {
     let isOwn = transport == .stdio
+    let flags = (fixtures ? ["--conformance-fixtures"] : []) + (isOwn ? ["--stdio"] : [])
     let addresses: [PlayTransport: String] = [
       .ws: "ws://127.0.0.1:${port}", .http: "http://127.0.0.1:${port}/mcp",
       .stdio: TargetDescription.stdio,
@@ -113,7 +117,7 @@ struct DemoCommand: Command {
     return TargetDescription(
       url: addresses[transport] ?? "",
       start: TargetDescription.Start(
-        argv: isOwn ? [server, "--stdio"] : [server], ready: "http://127.0.0.1:${port}/readyz",
+        argv: [server] + flags, ready: "http://127.0.0.1:${port}/readyz",
         within: .seconds(20)),
       environment: [
         ("OMNI_HOST", "127.0.0.1"), ("OMNI_PORT", "${port}"), ("OMNI_DATA", "${data}"),

@@ -64,7 +64,8 @@ struct ProveCommand: Command {
       mock = arguments["--mock"].map(MockSource.program) ?? .none
     } else {
       description = DemoCommand.target(
-        try demo.program("--server", "omni-server"), over: try DemoCommand.transport(arguments))
+        try demo.program("--server", "omni-server"), over: try DemoCommand.transport(arguments),
+        fixtures: session.speaksMCP)
       mock = .program(try demo.program("--mock", "mock-litellm"))
       environment = DemoCommand.environment
     }

@@ -41,6 +41,9 @@ struct Session {
     source.cases.filter { $0.play != .server && flags.shard?.includes($0.id) != false }
   }
 
+  /// Whether there are cases in a dialect of MCP: they ask a server of this kit for the fixtures too.
+  var speaksMCP: Bool { cases.contains { $0.dialect.revision != nil } }
+
   /// Exit code 4 with its reason, where nothing is selected.
   func nothingSelected() -> Int32? {
     let noneLeft =

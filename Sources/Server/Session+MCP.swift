@@ -66,10 +66,12 @@ extension Session {
         _ = session.underWay.end(number)
         done(session, nil)
       case .answer(let outcome):
-        session.endWatch(of: number)
-        let isAwaited = session.underWay.end(number)
-        if isAwaited, case .success(let result) = outcome { session.follow(result, of: request) }
-        done(session, isAwaited ? session.answer(request, outcome) : nil)
+        session.behindNews(of: number) { session in
+          session.endWatch(of: number)
+          let isAwaited = session.underWay.end(number)
+          if isAwaited, case .success(let result) = outcome { session.follow(result, of: request) }
+          done(session, isAwaited ? session.answer(request, outcome) : nil)
+        }
       }
     }
     if let stop = service.run(call.request, reply) { underWay.keep(stop, for: number) }

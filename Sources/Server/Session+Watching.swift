@@ -32,6 +32,14 @@ extension Session {
     add(subscription, as: .request(number))
   }
 
+  /// Calls `then` when the client has been told all that was committed so far, where it is told of the
+  /// request's task: the last step comes before the answer.
+  func behindNews(of number: Int, _ then: @escaping @Sendable (Session) -> Void) {
+    guard subscriptions[.request(number)] != nil else { return then(self) }
+    let bound = LoopBound(self, on: loop)
+    service.settle(.null, Reply(on: loop) { _ in then(bound.value) })
+  }
+
   func endWatch(of number: Int) { end(.request(number)) }
 
   // MARK: - The log of a session
