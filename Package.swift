@@ -127,7 +127,7 @@ let package = Package(
       on: [
         "JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "Conformance", "mock-litellm",
       ]),
-    tests("Server", on: ["Wire", "ProtocolSpec", "Orchestration", "omni-server"]),
+    tests("Server", on: ["JSON", "Wire", "ProtocolSpec", "MCP", "Orchestration", "omni-server"]),
     tests("Fuzz", on: ["omni-fuzz"]),
   ],
   swiftLanguageModes: [.v6]
