@@ -81,6 +81,10 @@ extension MCPSpec {
     guard capabilities.object != nil else {
       throw notOfType("object", path + [MCPMeta.clientCapabilities], errors)
     }
+    // "If the level is not recognized, the server SHOULD respond with Invalid params" (logging).
+    if let level = meta[MCPMeta.logLevel], level.string.flatMap(MCPLogSpec.Level.init) == nil {
+      throw notOfType("log level", path + [MCPMeta.logLevel], errors)
+    }
     return revision
   }
 

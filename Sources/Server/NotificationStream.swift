@@ -12,12 +12,15 @@ final class NotificationStream: Sendable {
   private let tag: JSONValue
   private let spec: Specification
   private let offer: MCPOffer
+  private let fixtures: Fixtures?
   private let revision: MCPRevision
 
-  init(_ filter: MCPFilter, _ request: Request, _ spec: Specification, _ offer: MCPOffer) {
+  init(_ filter: MCPFilter, _ request: Request, _ service: Service) {
     self.filter = filter
+    let spec = service.spec
     self.spec = spec
-    self.offer = offer
+    offer = service.mcp
+    fixtures = service.fixtures
     revision = request.revision ?? spec.mcp.newest
     tag = .object(JSONObject([(MCPMeta.subscriptionID, request.id ?? .null)]))
     acknowledgement = MCPText.notification(
@@ -27,7 +30,7 @@ final class NotificationStream: Sendable {
     if filter.promptsListChanged { subjects.insert(.list("prompts")) }
     if filter.resourcesListChanged { subjects.formUnion([.list("resources"), .newTasks]) }
     for entry in filter.resources { subjects.insert(entry.resource.subject) }
-    for id in filter.tasks { subjects.insert(.task(id: id)) }
+    for id in filter.tasks { subjects.insert(fixtures?.tasks.get(id) == nil ? .task(id: id) : .list(id)) }
     self.subjects = subjects
   }
 
@@ -35,6 +38,9 @@ final class NotificationStream: Sendable {
     let names = spec.mcp.notifications
     switch news {
     case .newTasks: return [text(names.resourceListChanged)]
+    // A task of a fixture is no row of the store: that it has changed is told by its id.
+    case .list(let id) where filter.tasks.contains(id):
+      return fixtures?.tasks.get(id).map { [text(names.task, $0)] } ?? []
     case .list(let list): return spec.mcp.listChanged(list).map { [text($0)] } ?? []
     case .system:
       return filter.resources.filter { $0.resource == .system }.map { updated($0.uri) }

@@ -42,7 +42,10 @@ final class Service: Sendable {
     self.store = store
     self.readers = readers
     self.subscriptions = subscriptions
-    fixtures = hasFixtures ? Fixtures(spec) : nil
+    let tasks = FixtureTasks { task in
+      if let id = task["taskId"]?.string { subscriptions.changed(list: id) }
+    }
+    fixtures = hasFixtures ? Fixtures(spec, tasks: tasks) : nil
     mcp = MCPOffer(spec, version: kitVersion, extra: fixtures)
     handlers = orchestrator.handlers
     let known = Set(handlers.keys).union([

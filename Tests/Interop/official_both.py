@@ -186,8 +186,8 @@ def dns_rebinding_protection(endpoint: Endpoint, revision: str) -> None:
     else:
         method, params = "initialize", {
             "protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "rebinding", "version": "1"}}
-    assert probe("evil.example.com", method, params).status == 403
-    assert probe(f"evil.example.com:{endpoint.port}", method, params).status == 403
+    for host in ("evil.example.com", f"evil.example.com:{endpoint.port}"):
+        assert 400 <= probe(host, method, params).status < 500
     for host in (f"127.0.0.1:{endpoint.port}", f"localhost:{endpoint.port}"):
         allowed = probe(host, method, params)
         assert allowed.status == 200, f"{host}: {allowed.status}"

@@ -17,12 +17,12 @@ def client_of(endpoint: Endpoint) -> Stateless:
     return Stateless(endpoint, {"elicitation": {}, "sampling": {}, "extensions": {EXTENSION: {}}})
 
 
-def call(client: Stateless, name: str, **arguments) -> dict:
-    return client.result("tools/call", {"name": name, "arguments": arguments})
+def call(client: Stateless, tool: str, /, **arguments) -> dict:
+    return client.result("tools/call", {"name": tool, "arguments": arguments})
 
 
-def created(client: Stateless, name: str, **arguments) -> dict:
-    task = call(client, name, **arguments)
+def created(client: Stateless, tool: str, /, **arguments) -> dict:
+    task = call(client, tool, **arguments)
     assert task["resultType"] == "task" and task["taskId"] and task["status"], task
     assert not {"task", "result", "error", "inputRequests", "requestState", "ttl", "pollInterval"} & set(task), task
     for moment in ("createdAt", "lastUpdatedAt"):

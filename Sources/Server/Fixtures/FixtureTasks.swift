@@ -162,7 +162,9 @@ final class FixtureTasks: Sendable {
     switch entry.state {
     case .working, .cancelled: break
     case .inputRequired(let open): members["inputRequests"] = .object(open)
-    case .completed(let result): members["result"] = .object(result)
+    case .completed(var result):
+      result["resultType"] = "complete"
+      members["result"] = .object(result)
     case .failed(let fault): members["error"] = fault.json
     }
     return members

@@ -16,6 +16,12 @@ final class Fixtures: Sendable {
 
   func hasPrompt(_ name: String) -> Bool { prompt(name) != nil }
 
+  /// Whether what `completion/complete` asks about is here; there is never anything to suggest.
+  func completes(_ reference: JSONValue?) -> Bool {
+    hasPrompt(reference?["name"]?.string ?? "")
+      || spec.fixtures.templates.contains { $0.uri == reference?["uri"]?.string }
+  }
+
   /// The result of `tools/call`; nil if there is no such tool here.
   func callTool(
     _ name: String, _ arguments: JSONObject, _ context: any FixtureContext
@@ -116,8 +122,9 @@ final class Fixtures: Sendable {
 
   /// The client has not declared what the request needs.
   func missing(_ capabilities: JSONObject) -> ProtocolFault {
-    spec.errors.fault(
-      .missingCapability, ["capability": capabilities.keys.joined(separator: ", ")],
+    let names = capabilities["extensions"]?.object?.keys ?? capabilities.keys
+    return spec.errors.fault(
+      .missingCapability, ["capability": names.joined(separator: ", ")],
       data: JSONObject([("requiredCapabilities", .object(capabilities))]))
   }
 }

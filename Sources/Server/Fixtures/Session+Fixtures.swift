@@ -33,7 +33,7 @@ extension Session {
       guard let contents = fixtures.read(params["uri"]?.string ?? "") else { return false }
       let isRead = request.method.mcp == .resourcesRead
       done(self, answer(request, .success(isRead ? ["contents": [.object(contents)]] : [:])))
-    case .complete where fixtures.hasPrompt(params["ref"]?["name"]?.string ?? ""):
+    case .complete where fixtures.completes(params["ref"]):
       done(self, answer(request, .success(["completion": ["values": [], "total": 0, "hasMore": false]])))
     case .tasksGet, .tasksUpdate, .tasksCancel:
       guard let result = fixtures.task(request), revision.isStateless, declaresTasks(request) else {
