@@ -142,8 +142,8 @@ def server_sse_polling(endpoint: Endpoint) -> None:
     assert events[0].id and events[0].data == "", events
     assert any(event.retry for event in events), "retry says when to come back"
     assert not any(event.data for event in events), "the answer comes after the stream has ended"
-    resumed = endpoint.send(
-        "GET", None, session.headers | {"Accept": "text/event-stream", "Last-Event-ID": events[-1].id})
+    last = [event.id for event in events if event.id][-1]
+    resumed = endpoint.send("GET", None, session.headers | {"Accept": "text/event-stream", "Last-Event-ID": last})
     assert resumed.status == 200 and resumed.is_stream
     for event in resumed.events():
         if event.data:
