@@ -1,6 +1,6 @@
 """Stands between an MCP client and a server and writes down every message, without changing a byte.
 
-    mcp_tap.py LOG tcp HOST PORT          WebSocket and HTTP; says `listening on PORT`
+    mcp_tap.py LOG tcp HOST PORT          WebSocket and HTTP; says `listening on PORT`, SIGUSR1 cuts all connections
     mcp_tap.py LOG stdio COMMAND ...      a command whose standard input and output carry MCP
 
 LOG gets one JSON object a line, see `Log`. mcp_schema.py holds them against the official schemas.
@@ -222,6 +222,13 @@ class Connection:
 
 async def relay(log: Log, host: str, port: int) -> None:
     links, exchanges = itertools.count(1), itertools.count(1)
+    open_writers: set[asyncio.StreamWriter] = set()
+
+    def cut() -> None:
+        for writer in open_writers:
+            writer.transport.abort()
+
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, cut)
 
     async def pump(
         by: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, connection: Connection
@@ -243,8 +250,11 @@ async def relay(log: Log, host: str, port: int) -> None:
             writer.close()
             return
         connection = Connection(log, f"tcp-{next(links)}", lambda: next(exchanges))
+        both = {writer, upstream_writer}
+        open_writers.update(both)
         await asyncio.gather(
             pump("client", reader, upstream_writer, connection), pump("server", upstream_reader, writer, connection))
+        open_writers.difference_update(both)
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     print(f"listening on {server.sockets[0].getsockname()[1]}", flush=True)

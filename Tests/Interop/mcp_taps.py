@@ -1,5 +1,7 @@
 """The fixture that puts a tap before a server and holds all that went by against the official schemas."""
 
+import json
+import signal
 import sys
 from pathlib import Path
 
@@ -14,6 +16,7 @@ class Tap:
     def __init__(self, start, folder: Path) -> None:
         self.start = start
         self.folder = folder
+        self.relays = []
         self.log = folder / "mcp.jsonl"
 
     def port(self, port: int) -> int:
@@ -21,7 +24,19 @@ class Tap:
         from conftest import Child
 
         arguments = [sys.executable, str(PROGRAM), str(self.log), "tcp", "127.0.0.1", str(port)]
-        return int(self.start(Child, arguments, self.folder).first_line().removeprefix("listening on "))
+        self.relays.append(self.start(Child, arguments, self.folder))
+        return int(self.relays[-1].first_line().removeprefix("listening on "))
+
+    def cut(self) -> None:
+        """Ends every connection there is, as a network does it; new ones are taken."""
+        for relay in self.relays:
+            relay.process.send_signal(signal.SIGUSR1)
+
+    def requests(self, method: str) -> list[dict]:
+        """The heads of the HTTP requests of a method."""
+        lines = [json.loads(line) for line in self.log.read_text().splitlines()]
+        heads = [line["head"] for line in lines if "head" in line and line["by"] == "client"]
+        return [head for head in heads if head["start"].startswith(f"{method} ")]
 
     def ws(self, server) -> str:
         return f"ws://127.0.0.1:{self.port(server.port)}"

@@ -81,3 +81,30 @@ def test_everything_there_is(transport: str, revision: str, connect, world, monk
                 await surface.tasks(session)
 
     anyio.run(run)
+
+
+def test_what_a_cut_connection_has_missed_is_caught_up_with(connect, world, tap):
+    """Over HTTP: the SDK comes back with the id of the last event, and is given the answer."""
+    world.pause = 3.0
+
+    async def run():
+        heard = Heard()
+        async with connect("http", heard) as session:
+            await session.initialize()
+            results = []
+
+            async def ask() -> None:
+                arguments = {"description": "outlives the connection"}
+                results.append(await session.call_tool("create_task", arguments, progress_callback=heard.on_progress))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await surface.eventually(lambda: world.open["outlives the connection"], "the call of the model")
+                tap.cut()
+            assert results[0].structuredContent["status"] == "completed"
+            await session.send_ping()
+
+    anyio.run(run)
+    assert any("last-event-id" in head for head in tap.requests("GET"))
+    assert world.begun["outlives the connection"] == 1
+    assert tap.requests("DELETE"), "the session was not ended"

@@ -211,3 +211,49 @@ def test_two_eras_side_by_side(place):
             assert (await call(old, "get_task_status", task_id=task))["state"] == "cancelled"
 
     anyio.run(run)
+
+
+def test_what_a_cut_connection_has_missed_is_caught_up_with(place, tap):
+    where = place("http")
+    where.world.pause = 3.0
+
+    async def run():
+        heard = Heard()
+        async with client(where, heard, mode="legacy") as session:
+            results = []
+
+            async def ask() -> None:
+                arguments = {"description": "outlives the connection"}
+                results.append(await session.call_tool("create_task", arguments, progress_callback=heard.on_progress))
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await eventually(lambda: where.world.open["outlives the connection"], "the call of the model")
+                tap.cut()
+            assert results[0].structured_content["status"] == "completed"
+            await session.send_ping()
+
+    anyio.run(run)
+    assert any("last-event-id" in head for head in tap.requests("GET"))
+    assert where.world.begun["outlives the connection"] == 1
+
+
+def test_without_a_session_a_cut_connection_cancels(place, tap):
+    where = place("http")
+    text = f"{NEVER}: is cut off"
+
+    async def run():
+        async with client(where, Heard()) as session:
+
+            async def ask() -> None:
+                with pytest.raises(MCPError):
+                    await session.call_tool("create_task", {"description": text})
+
+            async with anyio.create_task_group() as group:
+                group.start_soon(ask)
+                await eventually(lambda: where.world.open[text], "the call of the model")
+                tap.cut()
+            await eventually(lambda: not where.world.open[text], "the end of the model's call")
+            assert (await call(session, "system_status"))["system_state"] == "normal"
+
+    anyio.run(run)
