@@ -19,6 +19,8 @@ CORPUS = Path(os.environ.get("OMNI_CORPORA", ROOT.parent / "shared" / "corpora")
 LEGACY = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"]
 MODERN = "2026-07-28"
 VERSION = "io.modelcontextprotocol/protocolVersion"
+SUBSCRIPTION = "io.modelcontextprotocol/subscriptionId"
+ACKNOWLEDGED = "notifications/subscriptions/acknowledged"
 # Errors that have a definition of their own.
 ERRORS = {
     "2025-11-25": {-32042: "URLElicitationRequiredError"},
@@ -91,6 +93,16 @@ class Asked:
     params: dict
     revision: str
 
+    @property
+    def token(self) -> object:
+        return meta(self.params).get("progressToken")
+
+
+def meta(params: object) -> dict:
+    """`_meta`, which may be missing or wrong."""
+    found = params.get("_meta") if isinstance(params, dict) else None
+    return found if isinstance(found, dict) else {}
+
 
 @dataclass
 class Conversation:
@@ -101,6 +113,10 @@ class Conversation:
     asked: dict[tuple, Asked] = field(default_factory=dict)
     # Revisions of single requests, for a notification that could belong to either era.
     used: set[str] = field(default_factory=set)
+    # Progress may be told of these although the request is answered: it became a task.
+    lasting: list[object] = field(default_factory=list)
+    # Subscriptions without sessions, and whether each was acknowledged.
+    listening: dict[str, bool] = field(default_factory=dict)
 
 
 class SchemaJudge:
@@ -192,6 +208,8 @@ class SchemaJudge:
         talk.used.add(version)
         where.used.add(version)
         where.asked[key] = Asked(method, params if isinstance(params, dict) else {}, version)
+        if method == "subscriptions/listen":
+            where.listening[repr(message["id"])] = False
 
     def exchange(self, line: dict) -> Conversation:
         """Of a request that stands for itself over HTTP, else the connection."""
@@ -199,11 +217,10 @@ class SchemaJudge:
         return self.conversations.setdefault(name, Conversation())
 
     def revision_of(self, line: dict, talk: Conversation, method: str, params: dict) -> str | None:
-        meta = params.get("_meta")
         if method == "initialize":
             asked = params.get("protocolVersion")
             return asked if asked in LEGACY else LEGACY[-1]
-        if method == "server/discover" or isinstance(meta, dict) and VERSION in meta:
+        if method == "server/discover" or VERSION in meta(params):
             return MODERN
         if talk.revision:
             return talk.revision
@@ -229,6 +246,8 @@ class SchemaJudge:
                 return
             talk.revision = version
         talk.used.add(version)
+        if "task" in asked.params:
+            talk.lasting.append(asked.token)
         if "result" in message:
             envelope = "JSONRPCResultResponse" if version in (LEGACY[-1], MODERN) else "JSONRPCResponse"
             definition = revision(version).result(OTHER[by], asked.method, asked.params, message["result"])
@@ -261,10 +280,33 @@ class SchemaJudge:
             if not is_known and version != MODERN:
                 wrong.append(f"{by}s of {version} have no {message['method']}")
             if not wrong:
+                wrong = [text for text in [self.out_of_place(line, talk, message)] if text]
+            if not wrong:
                 self.valid[version] += 1
                 return
             found.append(f"{version}: {'; '.join(wrong)}")
         self.wrong(by, message, " / ".join(found))
+
+    def out_of_place(self, line: dict, talk: Conversation, message: dict) -> str | None:
+        """What no schema can say: whether there is a request that the notification belongs to."""
+        where, params = self.exchange(line), message.get("params") or {}
+        if message["method"] == "notifications/progress":
+            # A request that was cancelled stays among those that are not answered: the two may cross.
+            open_requests = [*talk.asked.items(), *where.asked.items()]
+            tokens = [asked.token for (side, _), asked in open_requests if side != line["by"]]
+            known = any(token == params.get("progressToken") for token in tokens + talk.lasting)
+            return None if known else "progress of no request that is under way"
+        if SUBSCRIPTION in meta(params):
+            number = repr(meta(params)[SUBSCRIPTION])
+            if number not in where.listening:
+                return "belongs to no subscription"
+            if message["method"] == ACKNOWLEDGED:
+                where.listening[number] = True
+            return None if where.listening[number] else "comes before its subscription is acknowledged"
+        is_change = message["method"] == ACKNOWLEDGED or message["method"].endswith(("/list_changed", "/updated"))
+        if line["by"] == "server" and is_change and talk.revision is None:
+            return "belongs to no subscription"
+        return None
 
     def judge(self, version: str, by: str, message: dict, *parts: tuple[str, object]) -> None:
         wrong = [revision(version).mistake(name, value) for name, value in parts]

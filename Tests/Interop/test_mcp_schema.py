@@ -24,6 +24,10 @@ def answer(id: object, **result: object) -> dict:
     return {"jsonrpc": "2.0", "id": id, "result": result}
 
 
+def notification(name: str, **params: object) -> dict:
+    return {"jsonrpc": "2.0", "method": f"notifications/{name}", "params": params}
+
+
 def hello(version: str) -> list[tuple[str, object]]:
     return [
         ("client", request(0, "initialize", protocolVersion=version, capabilities={}, clientInfo=INFO)),
@@ -55,14 +59,24 @@ def test_a_right_conversation_has_no_mistake(version: str):
 def test_a_right_conversation_without_initialize_has_no_mistake():
     judge = judged(
         ("client", request(1, "tools/list", _meta=META)), ("server", answer(1, tools=[TOOL], **LISTED)),
-        ("client", request(1, "tools/call", name="t", _meta=META)),
-        ("server", {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": 1, "progress": 1}}),
+        ("client", request(1, "tools/call", name="t", _meta=META | {"progressToken": 1})),
+        ("server", notification("progress", progressToken=1, progress=1)),
         ("server", answer(1, content=[], resultType="complete")),
         ("client", request(2, "tasks/get", taskId="x", _meta=META)), ("server", answer(2, resultType="complete")))
     assert not judge.mistakes
     assert judge.valid == {mcp_schema.MODERN: 7}
 
 
+def test_a_right_subscription_has_no_mistake():
+    judge = judged(
+        LISTEN, ("server", notification("subscriptions/acknowledged", _meta=TAG, notifications={})),
+        ("server", notification("resources/updated", _meta=TAG, uri="omni://system")))
+    assert not judge.mistakes
+    assert judge.valid == {mcp_schema.MODERN: 3}
+
+
+LISTEN = ("client", request(5, "subscriptions/listen", notifications={}, _meta=META))
+TAG = {mcp_schema.SUBSCRIPTION: 5}
 WRONG = {
     "no json": [*hello("2025-11-25"), ("server", "log: started")],
     "no jsonrpc": [("client", {"id": 1, "method": "ping"})],
@@ -80,9 +94,17 @@ WRONG = {
     "an id twice": [*hello("2025-11-25"), ("client", request(1, "ping")), ("client", request(1, "ping"))],
     "a batch": [*hello("2025-06-18"), ("client", [request(1, "ping")])],
     "a notification nobody knows": [*hello("2025-11-25"), ("server", {"jsonrpc": "2.0", "method": "notifications/x"})],
-    "progress without a token": [
-        *hello("2025-11-25"),
-        ("server", {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}})],
+    "progress without a token": [*hello("2025-11-25"), ("server", notification("progress", progress=1))],
+    "progress of nothing": [*hello("2025-11-25"), ("server", notification("progress", progressToken=1, progress=1))],
+    "progress behind the answer": [
+        *hello("2025-11-25"), ("client", request(1, "tools/call", name="t", _meta={"progressToken": 1})),
+        ("server", answer(1, content=[])), ("server", notification("progress", progressToken=1, progress=1))],
+    "a change before the acknowledgement": [
+        LISTEN, ("server", notification("resources/updated", _meta=TAG, uri="omni://system"))],
+    "a change of another subscription": [
+        LISTEN, ("server", notification("subscriptions/acknowledged", _meta={mcp_schema.SUBSCRIPTION: 6}, notifications={}))],
+    "a change that nobody asked for": [
+        ("client", request(1, "tools/call", name="t", _meta=META)), ("server", notification("resources/list_changed"))],
     "an error without a message": [
         *hello("2025-11-25"), ("client", request(1, "ping")), ("server", {"jsonrpc": "2.0", "id": 1, "error": {"code": 1}})],
     "a task without dates": [

@@ -14,6 +14,8 @@ from mcp.shared.exceptions import MCPError
 from conftest import DEADLINE
 from places import NEVER, place, world  # noqa: F401  fixtures
 
+pytestmark = pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
+
 TOOLS = ["create_task", "get_task_status", "list_tasks", "cancel_task", "system_status"]
 
 
