@@ -66,7 +66,9 @@ enum CommonFlags {
 
   /// Which cases.
   static let selection = [
-    Flag(name: "--profile", value: "NAME", summary: "which contract: reference, faults, deployed, client, mcp-2025-11-25 or mcp-2026-07-28"),
+    Flag(
+      name: "--profile", value: "NAME",
+      summary: "which contract: reference, faults, deployed, client, mcp-2025-11-25 or mcp-2026-07-28"),
     Flag(
       name: "--run", value: "PATTERN", summary: "only cases like suite/case, * and ? allowed",
       isRepeatable: true),

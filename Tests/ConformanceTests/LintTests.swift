@@ -138,7 +138,8 @@ struct LintTests {
     let (all, folder) = try Self.lint(files)
     #expect(
       all.findings.map { $0.source.message } == [
-        "the key \"format\" is missing", "an address such as ws://127.0.0.1:18765 or http://127.0.0.1:18765/mcp is expected, or stdio",
+        "the key \"format\" is missing",
+        "an address such as ws://127.0.0.1:18765 or http://127.0.0.1:18765/mcp is expected, or stdio",
       ])
     #expect(folder.hasPrefix("/"))
     let (named, _) = try Self.lint(files, paths: ["compose.yaml", "absent.yaml"])
