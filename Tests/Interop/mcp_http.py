@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+import mcp_schema
 from conftest import DEADLINE
 
 META = "io.modelcontextprotocol/"
@@ -18,6 +19,25 @@ NAMES = {
     "tools/call": "name", "prompts/get": "name", "resources/read": "uri",
     "tasks/get": "taskId", "tasks/update": "taskId", "tasks/cancel": "taskId",
 }
+
+
+def held(version: str, asked: str, params: dict, message: dict) -> dict:
+    """The message of a server, which has to fit the official schema where that is here."""
+    if mcp_schema.missing():
+        return message
+    schema = mcp_schema.revision(version)
+    if "method" in message:
+        definition, _ = schema.message("server", "Request" if "id" in message else "Notification", message["method"])
+        mistake = schema.mistake(definition, message)
+    elif "result" in message:
+        mistake = schema.mistake(schema.result("client", asked, params, message["result"]), message["result"])
+    else:
+        names = mcp_schema.ERRORS.get(version, {})
+        standard = "JSONRPCErrorResponse" if "JSONRPCErrorResponse" in schema.definitions else "JSONRPCError"
+        mistake = schema.mistake(names.get(message["error"]["code"], standard), message)
+    assert mistake is None, f"{version}, {asked}: {mistake}"
+    mcp_schema.TOTAL[version] += 1
+    return message
 
 
 @dataclass
@@ -134,6 +154,9 @@ class Session:
     ) -> None:
         self.endpoint, self.answers = endpoint, answers or {}
         self.ids = itertools.count(1)
+        self.revision = revision
+        # By the ids of requests that were sent.
+        self.sent: dict[int, tuple[str, dict]] = {}
         self.headers: dict[str, str] = {}
         if capabilities is None:
             capabilities = {"sampling": {}, "elicitation": {}, "roots": {}}
@@ -160,6 +183,7 @@ class Session:
         message = {"jsonrpc": "2.0", "id": number, "method": method}
         if params is not None:
             message["params"] = params
+        self.sent[number] = (method, params or {})
         return number, self.endpoint.post(message, self.headers)
 
     def request(self, method: str, params: dict | None = None) -> Answer:
@@ -169,6 +193,7 @@ class Session:
     def finish(self, number: int, reply: Reply) -> Answer:
         answer = Answer(reply.status, reply.headers)
         for message in reply.messages():
+            held(self.revision, *self.sent[number], message)
             if "method" not in message:
                 assert message.get("id") == number, message
                 answer.body = message
@@ -199,6 +224,8 @@ class Stateless:
         self.endpoint = endpoint
         self.capabilities = EVERYTHING if capabilities is None else capabilities
         self.ids = itertools.count(1)
+        # By the ids of requests that were sent.
+        self.sent: dict[int, tuple[str, dict]] = {}
 
     def meta(self, **more: object) -> dict:
         """`more` by its last part, such as logLevel; progressToken stands by itself."""
@@ -227,6 +254,7 @@ class Stateless:
             sent["Mcp-Name"] = params[NAMES[method]]
         sent |= headers or {}
         number = next(self.ids)
+        self.sent[number] = (method, params)
         message = {"jsonrpc": "2.0", "id": number, "method": method, "params": params}
         return number, self.endpoint.post(message, {name: value for name, value in sent.items() if value is not None})
 
@@ -237,6 +265,7 @@ class Stateless:
     def finish(self, number: int, reply: Reply) -> Answer:
         answer = Answer(reply.status, reply.headers)
         for message in reply.messages():
+            held(STATELESS, *self.sent[number], message)
             if "method" not in message:
                 # Every response of this revision names its request, errors included.
                 assert message.get("id") == number, message

@@ -67,11 +67,18 @@ extension Session {
       }
       bound.loop.submit {
         let session = bound.value
-        let isAwaited = session.underWay.end(number)
-        done(session, isAwaited ? session.answer(request, outcome) : nil)
+        // Otherwise it was stopped, and that was said at once: it may wait for an answer of the client.
+        guard session.underWay.end(number) else { return }
+        done(session, session.answer(request, outcome))
       }
     }
-    underWay.keep({ running.cancel() }, for: number)
+    let stop: Stop = {
+      running.cancel()
+      let session = bound.value
+      _ = session.underWay.end(number)
+      done(session, nil)
+    }
+    underWay.keep(stop, for: number)
   }
 }
 
@@ -130,7 +137,7 @@ private struct SessionFixtureContext: FixtureContext {
     let isStateless = revision.isStateless
     await onLoop { session in
       let lowest = isStateless ? wanted : session.mcp.logLevel ?? .debug
-      guard let lowest, level >= lowest else { return }
+      guard let lowest, level >= lowest, session.underWay.isAwaited(number) else { return }
       session.tell(session.service.spec.mcp.logText(level, "fixtures", data), for: number)
     }
   }
@@ -140,6 +147,8 @@ private struct SessionFixtureContext: FixtureContext {
     let number = number
     let hasText = revision.has(.progressMessages)
     await onLoop { session in
+      // Of what was cancelled nothing is told any more.
+      guard session.underWay.isAwaited(number) else { return }
       var params: JSONObject = [
         "progressToken": token, "progress": .number(JSONNumber(done)), "total": .number(JSONNumber(total)),
       ]
@@ -152,12 +161,14 @@ private struct SessionFixtureContext: FixtureContext {
   func ask(_ method: String, _ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
     let number = number
     let answer: Result<JSONValue, ProtocolFault> = await withCheckedContinuation { continuation in
-      session.loop.submit {
+      let isTaken = session.loop.submit {
         let session = session.value
         session.ask(method, params, for: number, within: session.service.spec.limits.questionTime) {
           continuation.resume(returning: $0)
         }
       }
+      // The server ends: an answer that is none.
+      if !isTaken { continuation.resume(returning: .success(.null)) }
     }
     return try answer.get()
   }
