@@ -39,9 +39,16 @@ package struct Reply: Sendable {
     self.take = take
   }
 
-  func announce(task id: String) {
+  /// Returns when `created` has been called: whoever watches the task misses no step of it.
+  func announce(task id: String) async {
     guard let created else { return }
-    loop.run { created(id) }
+    await withCheckedContinuation { continuation in
+      let isTaken = loop.run {
+        created(id)
+        continuation.resume()
+      }
+      if !isTaken { continuation.resume() }
+    }
   }
 
   package func callAsFunction(_ outcome: Outcome) {

@@ -87,7 +87,7 @@ extension Orchestrator {
       if currentUpstream != nil { Task { await self.wakeWaiting() } }
       return existing(task)
     case .created(let task):
-      reply.announce(task: task.id)
+      await reply.announce(task: task.id)
       queue.append(queued(task, reply.client))
       return try await ending(of: task.id) { await self.pump() }
     }
