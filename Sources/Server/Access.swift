@@ -27,7 +27,7 @@ struct Access: Sendable {
         text: "a token is needed: Authorization: Bearer …, or subprotocol \(tokenPrefix)…")
     }
     let isAllowed = head.headers.values("Origin").allSatisfy { origin in
-      origins.contains(origin) || isSame(origin, host: head.authority)
+      origins.contains(origin) || isSame(origin, host: head.authority) && isFixed(host: head.authority)
     }
     if isAllowed { return nil }
     return Refusal(status: 403, text: "this origin is not allowed; OMNI_ORIGINS lists those that are")
@@ -70,6 +70,15 @@ struct Access: Sendable {
     let defaultPort = scheme == "https" || scheme == "wss" ? "443" : "80"
     let theirs = authority(origin[separator.upperBound...], defaultPort: defaultPort)
     return theirs == authority(host[...], defaultPort: defaultPort)
+  }
+
+  /// Whether nobody else can make the name of the host mean this machine: one that is in DNS may belong to
+  /// whoever wrote the page, and mean the server only since then (DNS rebinding).
+  private func isFixed(host: String) -> Bool {
+    let name = authority(host[...], defaultPort: "")[0]
+    if name == "localhost" || name.hasSuffix(".localhost") || name.hasPrefix("[") { return true }
+    let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+    return parts.count == 4 && parts.allSatisfy { UInt8($0) != nil }
   }
 
   private func authority(_ text: Substring, defaultPort: String) -> [String] {

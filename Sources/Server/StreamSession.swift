@@ -188,6 +188,8 @@ struct RateLimit {
   init(perSecond: Int) { self.perSecond = perSecond }
 
   var isUnlimited: Bool { perSecond == 0 }
+  /// Whether the second that is counted has not passed.
+  var isCurrent: Bool { windowStart.duration(to: .now) < .seconds(1) }
 
   mutating func admits() -> Bool {
     if isUnlimited { return true }

@@ -17,14 +17,15 @@ ANSWER = {"choices": [{"message": {"role": "assistant", "content": "done"}, "fin
 class Upstream:
     """By default every completion is answered after `pause` seconds; `decide` may say something else for a text.
 
-    It gives a status with headers, or None for an answer that never comes.
+    It gives a status with headers, or None for an answer that does not come before `free`.
     """
 
     def __init__(self) -> None:
         self.pause = 0.0
         self.decide = lambda text: (200, {})
-        # What is sent of an answer that never comes.
+        # What is sent of an answer that does not come.
         self.beginning = b""
+        self.freed = asyncio.Event()
         self.open = Counter()
         self.begun = Counter()
         self.answered = Counter()
@@ -72,14 +73,18 @@ class Upstream:
             decided = self.decide(text) if body else (200, {})
             # The end of the connection comes before the end of the pause, if the caller gives up.
             gone = asyncio.ensure_future(reader.read(1))
+            waits = [gone]
             if decided is None:
                 writer.write(self.beginning)
-            done, _ = await asyncio.wait([gone], timeout=None if decided is None else self.pause if body else 0)
-            if done:
+                waits.append(asyncio.ensure_future(self.freed.wait()))
+            timeout = None if decided is None else self.pause if body else 0
+            done, _ = await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+            if gone in done:
                 raise ConnectionError("the caller went away")
-            gone.cancel()
-            await asyncio.wait([gone])
-            status, headers = decided
+            await asyncio.wait(waits)
+            status, headers = decided or (200, {})
             payload = json.dumps(ANSWER if status == 200 else {"error": {"message": "no"}}).encode()
             lines = [f"HTTP/1.1 {status} X", f"content-length: {len(payload)}", "content-type: application/json"]
             lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -92,6 +97,10 @@ class Upstream:
         finally:
             if text is not None:
                 self.open[text] -= 1
+
+    def free(self) -> None:
+        """Answers from now on what would not be answered."""
+        self.loop.call_soon_threadsafe(self.freed.set)
 
     def busy(self) -> list[str]:
         """Texts of the calls that are open."""

@@ -38,6 +38,9 @@ final class HTTPAnswerStream: RequestRoute, @unchecked Sendable {
 
   var isDone: Bool { missing == 0 }
 
+  /// Of what is answered, in bytes.
+  var size: Int { exchange.request.body.count }
+
   /// To be called when the requests run: what is not answered by now takes a while.
   func wait(atOnce: Bool = false) {
     guard !isDone, stream == nil else { return }

@@ -1,5 +1,6 @@
 import JSON
 import ProtocolSpec
+import Synchronization
 import Transport
 
 // Revisions without sessions: every POST says by itself all that there is to know (2026-07-28).
@@ -34,6 +35,10 @@ extension HTTPEndpoint {
   }
 
   private func answer(_ request: Request, _ exchange: HTTPExchange) {
+    guard rates.admits(exchange.remote) else {
+      let fault = service.spec.errors.fault(.rateLimited, retryAfter: .seconds(1))
+      return exchange.refuse(200, request.answer(.failure(fault)))
+    }
     let isListening = request.method.mcp == .listen
     if isListening, service.phase != .ready { return unavailable(exchange) }
     let session = StatelessHTTPSession(service, on: exchange.loop, remote: exchange.remote)
@@ -60,4 +65,27 @@ extension HTTPEndpoint {
 private final class StatelessHTTPSession: Session {
   /// There is nobody to tell what belongs to no request.
   override func tell(_ message: UnsafeRawBufferPointer) {}
+}
+
+/// How many requests without a session are served in a second, of each connection.
+final class HTTPRates: Sendable {
+  private static let most = 4096
+
+  private let perSecond: Int
+  private let rates = Mutex<[String: RateLimit]>([:])
+
+  /// - Parameter perSecond: 0 for no limit.
+  init(perSecond: Int) { self.perSecond = perSecond }
+
+  func admits(_ connection: String) -> Bool {
+    guard perSecond > 0 else { return true }
+    return rates.withLock { rates in
+      if rates.count >= Self.most {
+        rates = rates.filter { $0.value.isCurrent }
+        // So many connections within a second: who is new waits.
+        if rates.count >= Self.most, rates[connection] == nil { return false }
+      }
+      return rates[connection, default: RateLimit(perSecond: perSecond)].admits()
+    }
+  }
 }

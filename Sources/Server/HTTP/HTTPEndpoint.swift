@@ -1,4 +1,5 @@
 import JSON
+import Orchestration
 import ProtocolSpec
 import Transport
 import Wire
@@ -8,11 +9,13 @@ struct HTTPEndpoint: Sendable {
   let service: Service
   let rules: HTTPRules
   private let sessions: HTTPSessions
+  let rates: HTTPRates
 
   init(_ service: Service) {
     self.service = service
     rules = HTTPRules(service.spec)
     sessions = HTTPSessions(service)
+    rates = HTTPRates(perSecond: service.settings.rateLimit)
   }
 
   var http: MCPHTTPSpec { service.spec.transports.http }
@@ -53,7 +56,8 @@ struct HTTPEndpoint: Sendable {
     }
     if rules.isStateless(head, message) { return serveStateless(message, exchange) }
     if let fault = rules.refusalOfVersion(head) {
-      return exchange.refuse(400, rules.refusal(fault, service.spec.mcp.newest, id: HTTPRules.id(of: message)))
+      let answer = rules.refusal(fault, service.spec.mcp.newest, id: HTTPRules.id(of: message))
+      return exchange.refuse(400, answer)
     }
     if head.headers[http.headers.session] == nil { return begin(reader.read(message), message, exchange) }
     guard let session = session(exchange, id: HTTPRules.id(of: message)) else { return }

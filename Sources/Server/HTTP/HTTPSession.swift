@@ -21,6 +21,7 @@ final class HTTPSession: Session {
   private var streams: [Int: HTTPEventStream] = [:]
   private var answers: [ObjectIdentifier: HTTPAnswerStream] = [:]
   private var inFlight = 0
+  private var inFlightBytes = 0
   private var lastUse = ContinuousClock.now
   private var timer: ScheduledTimer?
   private var hasEnded = false
@@ -126,22 +127,27 @@ final class HTTPSession: Session {
   ) {
     let stream = HTTPAnswerStream(
       exchange, service, on: loop, of: self, count: items.count, isBatch: isBatch, headers: headers)
-    let key = ObjectIdentifier(stream)
-    answers[key] = stream
+    answers[ObjectIdentifier(stream)] = stream
+    let limits = service.spec.limits
+    // A batch is served as a whole or not at all.
+    let isFull = inFlight >= limits.inFlight || inFlightBytes >= limits.inFlightBytes
+    inFlightBytes += stream.size
     for (position, item) in items.enumerated() {
       switch item {
       case .answer(let answer): put(answer, at: position, in: stream)
-      case .request(let request): run(request, at: position, in: stream)
+      case .request(let request):
+        if isFull || !rate.admits() {
+          let fault = service.spec.errors.fault(.rateLimited, retryAfter: .seconds(1))
+          put(request.answer(.failure(fault)), at: position, in: stream)
+        } else {
+          run(request, at: position, in: stream)
+        }
       }
     }
     stream.wait()
   }
 
   private func run(_ request: Request, at position: Int, in stream: HTTPAnswerStream) {
-    guard rate.admits(), inFlight < service.spec.limits.inFlight else {
-      let fault = service.spec.errors.fault(.rateLimited, retryAfter: .seconds(1))
-      return put(request.answer(.failure(fault)), at: position, in: stream)
-    }
     inFlight += 1
     let bound = LoopBound(self, on: loop)
     run(request, route: stream) { _, answer in
@@ -152,7 +158,8 @@ final class HTTPSession: Session {
 
   private func put(_ answer: Answer?, at position: Int, in stream: HTTPAnswerStream) {
     stream.put(answer, at: position)
-    if stream.isDone { answers[ObjectIdentifier(stream)] = nil }
+    guard stream.isDone, answers.removeValue(forKey: ObjectIdentifier(stream)) != nil else { return }
+    inFlightBytes -= stream.size
   }
 
   // MARK: - Streams
