@@ -104,7 +104,8 @@ struct Session {
       plan: flags.plan(lanes: flags.wantedJobs, known: source.all), loop: loop, settings: settings(cases),
       progress: progress.show)
     var result = await runner.run(cases)
-    result.asked = AskedRequirements(source.spec, cases: source.all)
+    result.asked = AskedRequirements(
+      source.spec, cases: source.all.filter { $0.transports.contains(description.transport) })
     progress.finish()
     await stands.end()
     children.killAll()

@@ -108,11 +108,11 @@ extension Session {
     let number = underWay.begin(id: request.id, route: route)
     let name = ConnectionSubscriptions.Name.request(number)
     let bound = LoopBound(self, on: loop)
-    let finish: (Outcome) -> Void = { [weak self] outcome in
-      guard let self else { return }
-      end(name)
-      let isAwaited = underWay.end(number)
-      done(self, isAwaited ? answer(request, outcome) : nil)
+    let finish: @Sendable (Outcome) -> Void = { outcome in
+      let session = bound.value
+      session.end(name)
+      let isAwaited = session.underWay.end(number)
+      done(session, isAwaited ? session.answer(request, outcome) : nil)
     }
     let subscription = Subscription([.task(id: id)]) { [weak self] news in
       guard let self, case .task(let step) = news, step.isFinal(service.spec) else { return }
@@ -128,6 +128,21 @@ extension Session {
       done(session, nil)
     }
     underWay.keep(stop, for: number)
+    // What is committed meanwhile may not be told, and is what is read then.
+    service.settle(
+      .null,
+      Reply(on: loop) { outcome in
+        let session = bound.value
+        guard session.underWay.isAwaited(number) else { return }
+        session.finishIfEnded(id, request, revision, outcome, finish: finish)
+      })
+  }
+
+  /// Calls `finish` where the task is not one that works on.
+  private func finishIfEnded(
+    _ id: String, _ request: Request, _ revision: MCPRevision, _ settled: Outcome, finish: (Outcome) -> Void
+  ) {
+    if case .failure(let fault) = settled { return finish(.failure(fault)) }
     switch service.task(id, on: loop) {
     case .failure(let fault): finish(.failure(fault))
     case .success(nil): finish(.failure(service.mcp.fault(service.spec.errors.fault(.taskNotFound), request)))

@@ -18,7 +18,7 @@ package struct AskedRequirements: Sendable {
 
   package init() {}
 
-  /// - Parameter cases: all of the profile, selected or not.
+  /// - Parameter cases: all of the profile that can be played over the transport, selected or not.
   package init(_ spec: Specification, cases: [TranscriptCase]) {
     var covering: [String: [String]] = [:]
     for transcript in cases {
