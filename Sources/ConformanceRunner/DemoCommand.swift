@@ -48,7 +48,8 @@ struct DemoCommand: Command {
     let result: RunResult
     do throws(TargetProblem) {
       result = try await session.play(
-        Self.target(server, over: transport, fixtures: session.speaksMCP), mock: .program(mockPath), rerun: "demo" + rerun.joined(),
+        Self.target(server, over: transport, fixtures: session.speaksMCP), mock: .program(mockPath),
+        rerun: "demo" + rerun.joined(),
         inherited: Self.environment)
     } catch {
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))

@@ -166,8 +166,9 @@ struct TargetTests {
     "mistakes in a target file are told with place and caret",
     arguments: [
       (
-        "url: ftp://x", "target.yaml:1:6: an address such as ws://127.0.0.1:18765 or http://127.0.0.1:18765/mcp is expected, or "
-          + "stdio"
+        "url: ftp://x",
+        "target.yaml:1:6: an address such as ws://127.0.0.1:18765 or http://127.0.0.1:18765/mcp is expected,"
+          + " or stdio"
       ),
       ("url: ws://x\nstrat: {}", "target.yaml:2:1: unknown key \"strat\", did you mean \"start\"?"),
       (

@@ -135,12 +135,12 @@ extension TranscriptCase {
   /// Why it cannot be played over a transport; nil if it can.
   func missing(over transport: PlayTransport) -> String? {
     guard transports.contains(transport) else {
-      let names = transports.map(\.words).joined(separator: " and ")
-      return "is of \(names), and the target is spoken with over \(transport.words)"
+      let names = transports.map(\.words).joined(separator: " or ")
+      return "needs \(names), and the target is spoken with over \(transport.words)"
     }
     guard transport == .stdio else { return nil }
-    if needs.contains(.http) { return "asks over HTTP, and the target is spoken with over stdio" }
+    if needs.contains(.http) { return "needs http, and the target is spoken with over stdio" }
     let isRestarted = steps.contains { if case .restart = $0.action { true } else { false } }
-    return isRestarted ? "restarts the target, and over stdio each connection has its own" : nil
+    return isRestarted ? "needs a restart, and over stdio each connection has a process of its own" : nil
   }
 }
