@@ -142,6 +142,12 @@ struct StatelessTests {
     #expect(peer.say(Self.message("subscriptions/listen", asked)).contains("-32021"))
   }
 
+  @Test("a cancellation names no revision, and is heard where initialize was never sent")
+  mutating func hearsCancellations() {
+    let cancellation = #"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":"a"}}"#
+    #expect(peer.say(cancellation) == #"cancel "a""#)
+  }
+
   @Test("messages of both eras are read side by side")
   mutating func eras() throws {
     peer.begin("2025-06-18")
