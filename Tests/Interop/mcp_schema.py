@@ -158,7 +158,8 @@ class SchemaJudge:
         """What was posted and wants no answer is accepted with 202."""
         posted = self.posted.pop(exchange, [])
         status = int(head["start"].split(" ")[1])
-        if posted and not any("method" in item and "id" in item for item in posted) and status not in (202, 400, 404):
+        is_request = any("method" in item and "id" in item for item in posted)
+        if posted and not is_request and status != 202 and not 400 <= status < 500:
             self.wrong("server", posted, f"answered with HTTP {status} what is no request")
 
     def conversation(self, line: dict) -> Conversation:
@@ -234,7 +235,10 @@ class SchemaJudge:
         if asked is None:
             if "error" in message and message.get("id") is None:
                 version = talk.revision or LEGACY[-1]
-                self.judge(version, by, message, (self.error(version, message), message))
+                # "The HTTP response body MAY comprise a JSON-RPC error response that has no id", which the
+                # older schemas forget.
+                lacks = "exchange" in line and "id" not in message
+                self.judge(version, by, message, (self.error(version, message), {"id": 0} | message if lacks else message))
             else:
                 self.wrong(by, message, "the answer to nothing that was asked")
             return

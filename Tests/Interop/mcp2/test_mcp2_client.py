@@ -243,15 +243,18 @@ def test_without_a_session_a_cut_connection_cancels(place, tap):
     text = f"{NEVER}: is cut off"
 
     async def run():
-        async with client(where, Heard()) as session:
+        heard = Heard()
+        async with client(where, heard) as session:
 
             async def ask() -> None:
                 with pytest.raises(MCPError):
-                    await session.call_tool("create_task", {"description": text})
+                    await session.call_tool("create_task", {"description": text}, progress_callback=heard.on_progress)
 
             async with anyio.create_task_group() as group:
                 group.start_soon(ask)
                 await eventually(lambda: where.world.open[text], "the call of the model")
+                # Cut before anything of the answer was there, this client ends altogether.
+                await eventually(lambda: heard.progress, "progress")
                 tap.cut()
             await eventually(lambda: not where.world.open[text], "the end of the model's call")
             assert (await call(session, "system_status"))["system_state"] == "normal"
