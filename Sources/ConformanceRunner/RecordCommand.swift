@@ -8,13 +8,15 @@ import YAML
 struct RecordCommand: Command {
   static let name = "record"
   static let summary = "write a transcript of what a client and a server of yours say to each other"
-  static let usage = "--target URL [--exec 'COMMAND {url}'] [flags]"
+  static let usage = "(--target URL [--exec 'COMMAND {url}'] | --exec SERVER) [flags]"
   static let flags =
     [
-      Flag(name: "--target", value: "URL", summary: "the server: ws://host:port"),
+      Flag(
+        name: "--target", value: "URL",
+        summary: "the server: ws://host:port, or http://host:port/mcp for Streamable HTTP"),
       Flag(
         name: "--exec", value: "COMMAND",
-        summary: "the client, run by the shell; {url} is where it is to connect"),
+        summary: "the client, {url} is where it is to connect; without --target a server over stdio"),
       Flag(
         name: "--listen", value: "PORT", summary: "where clients connect; without it a free port is taken"),
       CommonFlags.roots,
@@ -28,6 +30,10 @@ struct RecordCommand: Command {
   static let examples = """
     A client that is started, and ends by itself:
       omni-conformance record --target ws://127.0.0.1:18765 --exec 'python3 bot.py {url}' --output bot.yaml
+    A client of MCP over Streamable HTTP:
+      omni-conformance record --target http://127.0.0.1:18765/mcp --exec 'python3 bot.py {url}'
+    What a client starts as its server, to record both over stdio:
+      omni-conformance record --exec 'omni-server --stdio' --output session.yaml
     Clients that connect to port 9000 meanwhile; it ends when they have gone:
       omni-conformance record --target ws://127.0.0.1:18765 --listen 9000 --output session.yaml
     What was recorded, played against the server:
@@ -35,13 +41,15 @@ struct RecordCommand: Command {
     """
 
   private let arguments: Arguments
-  private static let host = "127.0.0.1"
   /// A client that reconnects does so within this time.
   private static let grace = Duration.seconds(1)
 
   init(_ arguments: Arguments) { self.arguments = arguments }
 
   func run() async throws -> Int32 {
+    if arguments["--target"] == nil, let command = arguments["--exec"] {
+      return try await StdioRecording(arguments, command).run()
+    }
     let target = try self.target()
     let port = try self.port()
     let roots = try CommonFlags.roots(arguments)
@@ -59,24 +67,18 @@ struct RecordCommand: Command {
       Output.complain(([error.description] + error.lines).joined(separator: "\n  "))
       return 3
     }
-    let log = RecordingLog()
-    let proxy: Proxy
+    let between: Between
     do throws(TransportError) {
-      proxy = try Proxy(
-        target: tunnel.flatMap { try? HTTPURL($0.url) } ?? target, behind: target, host: Self.host,
-        port: port,
-        offersExtensions: false, on: loop
-      ) { _, _ in log.interceptor() }
+      between = try Between(target, tunnel: tunnel, port: port, on: loop)
     } catch {
       output.discard()
       throw UsageError(description: error.description)
     }
-    proxy.start()
-    defer { proxy.stop() }
-    let url = proxy.url + (target.target == "/" ? "" : target.target)
+    let url = between.url + (target.target == "/" ? "" : target.target)
     output.tell("recording \(url) in front of \(arguments["--target"] ?? "")")
-    let code = try await waitForClients(url, log, children)
-    return try output.write(log, otherwise: code)
+    let code = try await waitForClients(url, between, children)
+    await between.stop()
+    return try output.write(between.log, otherwise: code)
   }
 
   private func target() throws(UsageError) -> HTTPURL {
@@ -123,7 +125,7 @@ struct RecordCommand: Command {
 
   /// Until the command has ended, the clients have gone, or a signal comes; gives the exit code.
   private func waitForClients(
-    _ url: String, _ log: RecordingLog, _ children: Children
+    _ url: String, _ between: Between, _ children: Children
   ) async throws -> Int32 {
     var child: ChildProcess?
     if let command = arguments["--exec"] {
@@ -143,8 +145,8 @@ struct RecordCommand: Command {
         return number.map { child == nil ? 0 : 128 + $0 } ?? 0
       }
       group.addTask { [child] in
-        if let child { return await ended(child, log) }
-        await gone(log)
+        if let child { return await ended(child, between) }
+        await gone(between)
         return 0
       }
       let code = await group.next() ?? 0
@@ -153,12 +155,12 @@ struct RecordCommand: Command {
     }
   }
 
-  private func ended(_ child: ChildProcess, _ log: RecordingLog) async -> Int32 {
+  private func ended(_ child: ChildProcess, _ between: Between) async -> Int32 {
     while !Task.isCancelled {
       guard let status = await child.wait(within: .milliseconds(100)) else { continue }
       // What it said last may still be under way.
       let deadline = ContinuousClock.now + .seconds(2)
-      while log.connections.open > 0, ContinuousClock.now < deadline {
+      while between.connections.open > 0, ContinuousClock.now < deadline {
         try? await Task.sleep(for: .milliseconds(5))
       }
       guard status != .exited(0) else { return 0 }
@@ -171,11 +173,11 @@ struct RecordCommand: Command {
     return 0
   }
 
-  private func gone(_ log: RecordingLog) async {
+  private func gone(_ between: Between) async {
     var since: ContinuousClock.Instant?
     while !Task.isCancelled {
       try? await Task.sleep(for: .milliseconds(20))
-      let (opened, open) = log.connections
+      let (opened, open) = between.connections
       guard !arguments.has("--stay"), opened > 0, open == 0 else {
         since = nil
         continue
@@ -187,98 +189,58 @@ struct RecordCommand: Command {
   }
 }
 
-/// The flags of what writes transcripts.
-enum RecordingFlags {
-  static let all = [
-    Flag(
-      name: "--output", value: "FILE", summary: "where the transcript goes; the default is standard output"),
-    Flag(name: "--suite", value: "NAME", summary: "the name of its suite; the default is recorded"),
-    Flag(name: "--exact", value: nil, summary: "keep the texts of models as they were"),
-    Flag(name: "--timing", value: nil, summary: "slow answers must be slow again, by a quarter"),
-    Flag(
-      name: "--secret", value: "NAME",
-      summary:
-        "a variable of the environment that holds a secret; those called …KEY, …TOKEN, …SECRET are known",
-      isRepeatable: true),
-    Flag(name: "--spec", value: "DIR", summary: "specification of this folder, not that inside the program"),
-  ]
-}
+/// What stands between clients and the server: a proxy of WebSockets, or one of Streamable HTTP.
+private struct Between {
+  private enum Kind {
+    case webSocket(Proxy)
+    case http(HTTPProxy)
+  }
 
-/// Where a transcript goes, and how it is made.
-struct RecordingOutput {
-  private let arguments: Arguments
-  private let recorder: Recorder
-  private let path: String?
+  let log: RecordingLog
+  private let kind: Kind
+  private static let host = "127.0.0.1"
 
-  init(_ arguments: Arguments) throws {
-    self.arguments = arguments
-    path = arguments["--output"]
-    let suite = arguments["--suite"] ?? "recorded"
-    let isName = suite.utf8.allSatisfy {
-      (UInt8(ascii: "a")...UInt8(ascii: "z")).contains($0)
-        || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
-        || $0 == UInt8(ascii: "-")
+  init(_ target: HTTPURL, tunnel: TLSTunnel?, port: UInt16, on loop: EventLoop) throws(TransportError) {
+    let way = tunnel.flatMap { try? HTTPURL($0.url) } ?? target
+    guard target.scheme.hasPrefix("http") else {
+      let log = RecordingLog()
+      self.log = log
+      let proxy = try Proxy(
+        target: way, behind: target, host: Self.host, port: port, offersExtensions: false, on: loop
+      ) { _, _ in log.interceptor() }
+      proxy.start()
+      kind = .webSocket(proxy)
+      return
     }
-    guard isName else {
-      throw UsageError(description: "--suite needs lower case letters, digits and hyphens, not \"\(suite)\"")
-    }
-    let environment = ProcessInfo.processInfo.environment
-    let secrets = arguments.all("--secret")
-    for name in secrets where (environment[name] ?? "").utf8.count < NamedSecrets.shortest {
-      throw UsageError(
-        description:
-          "--secret \(name): the environment has no such variable of \(NamedSecrets.shortest) characters or more"
-      )
-    }
-    var options = RecordingOptions(suite: suite)
-    options.isExact = arguments.has("--exact")
-    options.keepsTiming = arguments.has("--timing")
-    options.isOneCase = arguments.has("--exec") || arguments.has("--one-case")
-    recorder = Recorder(
-      spec: try Specification.load(directory: arguments["--spec"]), options: options,
-      secrets: NamedSecrets(secrets, environment: environment))
-    if let path, !FileManager.default.createFile(atPath: path, contents: nil) {
-      throw UsageError(description: "--output \(path) cannot be written")
+    log = RecordingLog(over: .http)
+    let path = String(target.target.prefix { $0 != "?" })
+    let proxy = try HTTPProxy(
+      target: way, behind: target, host: Self.host, port: port, on: loop,
+      tap: StreamableHTTPTap(log, path: path))
+    proxy.start()
+    kind = .http(proxy)
+  }
+
+  /// Where clients find it, without a path.
+  var url: String {
+    switch kind {
+    case .webSocket(let proxy): proxy.url
+    case .http(let proxy): proxy.url
     }
   }
 
-  /// A line for people, out of the way of the transcript.
-  func tell(_ text: String) {
-    if path == nil { Output.complain(text) } else { Output.line(text) }
+  /// How many connections there were, and how many of them have not ended.
+  var connections: (opened: Int, open: Int) {
+    switch kind {
+    case .webSocket: log.connections
+    case .http(let proxy): (log.connections.opened, proxy.connectionCount)
+    }
   }
 
-  /// Nothing will be written.
-  func discard() {
-    if let path { try? FileManager.default.removeItem(atPath: path) }
-  }
-
-  func write(_ log: RecordingLog, otherwise code: Int32) throws -> Int32 {
-    if let problem = log.unreachable.first, log.result.entries.isEmpty {
-      discard()
-      Output.complain("the target was there and is no more: \(problem)")
-      return 3
+  func stop() async {
+    switch kind {
+    case .webSocket(let proxy): proxy.stop()
+    case .http(let proxy): await proxy.stop()
     }
-    if log.isFull { Output.complain("the recording became too long: its end is left out") }
-    return try write(log.result, otherwise: code)
-  }
-
-  /// Gives `code`, or 1 where nothing could be written.
-  func write(_ recording: Recording, otherwise code: Int32) throws -> Int32 {
-    let written: RecordedTranscript
-    do throws(RecordingProblem) {
-      written = try recorder.transcript(recording)
-    } catch {
-      discard()
-      Output.complain("nothing was written: \(error)")
-      return 1
-    }
-    for remark in written.remarks { Output.complain(remark) }
-    guard let path else {
-      Output.write(written.text)
-      return code
-    }
-    try Data(written.text.utf8).write(to: URL(filePath: path))
-    Output.line("wrote \(written.cases) case\(written.cases == 1 ? "" : "s") to \(path)")
-    return code
   }
 }

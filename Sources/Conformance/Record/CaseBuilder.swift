@@ -17,6 +17,8 @@ struct RecordedItem {
   let at: Duration
   let number: Int
   let kind: Kind
+  /// Of the HTTP answer that brought it, where that is not 200.
+  var status: Int?
 }
 
 /// Makes one case of a transcript.
@@ -25,6 +27,7 @@ struct CaseBuilder {
   private let spec: Specification
   private let options: RecordingOptions
   private let secrets: NamedSecrets
+  private let transport: PlayTransport
   private(set) var remarks: [String] = []
   private var names: [Int: String] = [:]
 
@@ -34,8 +37,10 @@ struct CaseBuilder {
   private static let longestRaw = 64 << 10
 
   init(
-    _ entries: [Recording.Entry], spec: Specification, options: RecordingOptions, secrets: NamedSecrets
+    _ entries: [Recording.Entry], spec: Specification, options: RecordingOptions, secrets: NamedSecrets,
+    transport: PlayTransport = .ws
   ) {
+    self.transport = transport
     self.entries = entries
     self.spec = spec
     self.options = options
@@ -46,7 +51,7 @@ struct CaseBuilder {
   mutating func made(id: String) throws(RecordingProblem) -> JSONValue? {
     let items = try self.items()
     guard !items.isEmpty else { return nil }
-    let dialect = Self.dialect(of: items)
+    let dialect = dialect(of: items)
     let frames = RecordedFrames(
       spec: spec, dialect: dialect, isExact: options.isExact,
       values: RecordedValues(secrets: secrets, reused: Self.reused(items)))
@@ -57,6 +62,9 @@ struct CaseBuilder {
     var members = JSONObject([("id", .string(id)), ("title", .string(title(items)))])
     members["covers"] = .array(covers.map(JSONValue.string))
     members["dialect"] = .string(dialect.rawValue)
+    if transport != .ws { members["transports"] = [.string(transport.rawValue)] }
+    // What a connection says to begin with stands in the recording.
+    if dialect.hasHandshake { members["begin"] = "none" }
     members["steps"] = .array(steps.steps.map(JSONValue.object))
     return .object(members)
   }
@@ -87,8 +95,28 @@ struct CaseBuilder {
     return "A recorded session: \(listed)\(methods.count > 5 ? " and more" : "")."
   }
 
-  /// All JSON-RPC, all bare, or messages as they stand.
-  private static func dialect(of items: [RecordedItem]) -> TranscriptDialect {
+  /// The revision of MCP that was agreed on, where others than WebSocket carried it; else all JSON-RPC,
+  /// all bare, or messages as they stand.
+  private func dialect(of items: [RecordedItem]) -> TranscriptDialect {
+    let envelope = Self.envelope(of: items)
+    guard transport != .ws, envelope == .jsonrpc else { return envelope }
+    var agreed: TranscriptDialect?
+    var stated: TranscriptDialect?
+    for item in items {
+      switch item.kind {
+      case .server(let frame):
+        let revision = frame["result"]?["protocolVersion"]?.string
+        agreed = agreed ?? TranscriptDialect.allCases.first { $0.revision == revision && revision != nil }
+      case .client(let frame):
+        let revision = frame["params"]?["_meta"]?[MCPMeta.protocolVersion]?.string
+        stated = stated ?? TranscriptDialect.allCases.first { $0.revision == revision && revision != nil }
+      default: continue
+      }
+    }
+    return agreed ?? stated ?? envelope
+  }
+
+  private static func envelope(of items: [RecordedItem]) -> TranscriptDialect {
     var versions: Set<Bool> = []
     for item in items {
       let frame: JSONValue
@@ -140,6 +168,7 @@ struct CaseBuilder {
       let name = name(of: entry.connection)
       counts[entry.connection, default: 0] += 1
       let kind: RecordedItem.Kind?
+      var status: Int?
       switch entry.event {
       case .opened(let request, let response):
         ends[entry.connection] = ConnectionEnd()
@@ -153,13 +182,19 @@ struct CaseBuilder {
       case .message(let content, let direction, let wire):
         guard ends[entry.connection]?.isOver != true else { continue }
         kind = self.kind(content, direction, wire, &ends[entry.connection, default: ConnectionEnd()], name)
+      case .answer(let bytes, let code):
+        guard ends[entry.connection]?.isOver != true else { continue }
+        if code != 200 { status = code }
+        kind = self.kind(
+          .text(bytes), .toClient, [], &ends[entry.connection, default: ConnectionEnd()], name)
       case .ended(let direction):
         kind = ends[entry.connection, default: ConnectionEnd()].streamEnded(direction).map(
           RecordedItem.Kind.step)
       }
       guard let kind else { continue }
       let number = counts[entry.connection] ?? 0
-      items.append(RecordedItem(connection: name, at: entry.at, number: number, kind: kind))
+      items.append(
+        RecordedItem(connection: name, at: entry.at, number: number, kind: kind, status: status))
     }
     return items
   }

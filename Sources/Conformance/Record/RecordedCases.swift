@@ -43,7 +43,7 @@ package struct Recorder {
     for connections in groups(recording) {
       var builder = CaseBuilder(
         recording.entries.filter { connections.contains($0.connection) }, spec: spec, options: options,
-        secrets: secrets)
+        secrets: secrets, transport: recording.transport)
       if let made = try builder.made(id: "session-\(cases.count + 1)") { cases.append(made) }
       remarks += builder.remarks
     }
@@ -95,7 +95,7 @@ package struct Recorder {
       if !order.contains(entry.connection) { order.append(entry.connection) }
       let span = spans[entry.connection] ?? entry.at...entry.at
       spans[entry.connection] = span.lowerBound...max(span.upperBound, entry.at)
-      if case .message(.text(let bytes), _, _) = entry.event, let value = try? JSONParser.parse(bytes) {
+      if let bytes = entry.event.text, let value = try? JSONParser.parse(bytes) {
         texts[entry.connection, default: []].formUnion(value.texts.filter(TextForms.isUUID))
       }
     }
@@ -112,6 +112,16 @@ package struct Recorder {
       groups.append(mine.reduce([connection]) { $0.union($1) })
     }
     return groups.sorted { ($0.min() ?? 0) < ($1.min() ?? 0) }
+  }
+}
+
+extension Recording.Event {
+  /// The bytes of a message.
+  var text: [UInt8]? {
+    switch self {
+    case .message(.text(let bytes), _, _), .answer(let bytes, _): bytes
+    default: nil
+    }
   }
 }
 

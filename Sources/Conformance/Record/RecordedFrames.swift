@@ -62,7 +62,7 @@ struct RecordedFrames {
     for (key, value) in object {
       let inside = place.appending(key)
       switch key {
-      case "jsonrpc" where dialect == .jsonrpc && value == "2.0": continue
+      case "jsonrpc" where dialect.isJSONRPC && value == "2.0": continue
       case "id": members[key] = id(value, request, isRequest: isRequest)
       case "params" where isRequest: members[key] = try params(value, request, inside)
       case "result" where !isRequest: members[key] = try result(value, request, inside)
@@ -71,7 +71,7 @@ struct RecordedFrames {
       }
     }
     // JSON-RPC 2.0 §5 has an id in every answer: one without is written as such.
-    if dialect == .jsonrpc, !isRequest, !object.contains("id") { members["id"] = ["$absent": true] }
+    if dialect.isJSONRPC, !isRequest, !object.contains("id") { members["id"] = ["$absent": true] }
     return .object(members)
   }
 

@@ -23,12 +23,16 @@ package struct Recording: Sendable {
     case answered(HTTPRequestHead, body: [UInt8], HTTPResponseHead)
     /// `wire`: all of its frames, where it breaks RFC 6455.
     case message(ProxyMessage.Content, ProxyDirection, wire: [UInt8] = [])
+    /// A message of the server that is the whole body of an HTTP answer.
+    case answer([UInt8], status: Int)
     /// One side ended the stream.
     case ended(ProxyDirection)
   }
 
   /// In the order in which they were seen.
   package var entries: [Entry] = []
+  /// What carried them.
+  package var transport = PlayTransport.ws
 
   package init() {}
 }
@@ -47,7 +51,18 @@ package final class RecordingLog: @unchecked Sendable {
   /// Of messages. A transcript takes far less.
   private static let maxBytes = 256 << 20
 
-  package init(start: ContinuousClock.Instant = .now) { self.start = start }
+  package init(start: ContinuousClock.Instant = .now, over transport: PlayTransport = .ws) {
+    self.start = start
+    recording.transport = transport
+  }
+
+  /// The number of a connection that no interceptor watches.
+  func newConnection() -> Int {
+    lock.withLock {
+      opened += 1
+      return opened - 1
+    }
+  }
 
   /// What watches the next connection.
   package func interceptor() -> any ProxyInterceptor {
@@ -68,9 +83,11 @@ package final class RecordingLog: @unchecked Sendable {
   /// Whether something was left out because it was too much.
   package var isFull: Bool { lock.withLock { bytes > Self.maxBytes } }
 
-  fileprivate func add(
-    _ event: Recording.Event, on connection: Int, at: ContinuousClock.Instant = .now, weight: Int = 64
+  /// Adds an event with what it weighs, unless it is too much.
+  func add(
+    _ event: Recording.Event, on connection: Int, at: ContinuousClock.Instant = .now, weight: Int? = nil
   ) {
+    let weight = weight ?? event.weight
     lock.withLock {
       bytes += weight
       guard bytes <= Self.maxBytes else { return }
@@ -79,7 +96,17 @@ package final class RecordingLog: @unchecked Sendable {
   }
 
   fileprivate func ended() { lock.withLock { open -= 1 } }
-  fileprivate func add(problem: String) { lock.withLock { problems.append(problem) } }
+  func add(problem: String) { lock.withLock { problems.append(problem) } }
+}
+
+extension Recording.Event {
+  /// Bytes that it takes, about.
+  fileprivate var weight: Int {
+    switch self {
+    case .message(.text(let bytes), _, _), .answer(let bytes, _): bytes.count + 64
+    default: 64
+    }
+  }
 }
 
 private final class RecordingInterceptor: ProxyInterceptor {

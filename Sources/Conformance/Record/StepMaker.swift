@@ -44,6 +44,7 @@ struct StepMaker {
     case .server(let frame):
       let line = try frames.line(frame, connection: item.connection, Self.place(item, isServer: true))
       var step = JSONObject([("server", line)])
+      if let status = item.status { step["status"] = .int(status) }
       time(&step, [item])
       append(step, item)
     case .unreadable(let step):
@@ -79,7 +80,8 @@ struct StepMaker {
   private static func unordered(_ items: ArraySlice<RecordedItem>) -> ArraySlice<RecordedItem> {
     guard let first = items.first else { return [] }
     return items.prefix { item in
-      guard item.connection == first.connection, case .server(let frame) = item.kind else { return false }
+      guard item.connection == first.connection, item.status == nil, case .server(let frame) = item.kind
+      else { return false }
       // In the bare dialect answers come in the order of the requests.
       return frame.object?["jsonrpc"] == "2.0"
     }
