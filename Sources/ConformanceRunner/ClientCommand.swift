@@ -12,11 +12,14 @@ struct ClientCommand: Command {
     [
       Flag(
         name: "--exec", value: "COMMAND",
-        summary: "started for each case; {url} is where it connects, {case} what is played"),
+        summary: "started for each case; {url} is where it connects, {case} what is played, {command} what it starts"),
       Flag(
         name: "--client-file", value: "FILE", summary: "a client that is started, and what it does"),
       Flag(
         name: "--port", value: "N", summary: "wait there for a client that comes by itself; 0 takes any"),
+      Flag(
+        name: DemoCommand.transportFlag.name, value: "NAME",
+        summary: "how the client speaks: ws (default), http or stdio"),
       Flag(
         name: "--within", value: "TIME", summary: "how long it may take to connect; 10s by default"),
     ] + CommonFlags.playing.filter { $0.name != "--repeat" } + CommonFlags.selection
@@ -31,6 +34,9 @@ struct ClientCommand: Command {
       omni-conformance client --exec 'python3 bot.py {url}'
     One that connects by itself, again and again:
       omni-conformance client --port 18765 --within 60s
+    One of MCP over Streamable HTTP, and one that starts its server and speaks over stdio:
+      omni-conformance client --transport http --run 'client-mcp/*' --exec 'python3 bot.py {url}'
+      omni-conformance client --transport stdio --run 'client-mcp/*' --exec 'python3 bot.py {command}'
     Commands for certain cases, and what the client must ask for:
       omni-conformance client --client-file client.yaml
     The client of this program, word for word:
@@ -38,6 +44,7 @@ struct ClientCommand: Command {
 
     client.yaml:
       exec: python3 bot.py {url}
+      transport: ws                        # http and stdio: cases that need a WebSocket are not applicable
       commands: {"errors/*": python3 bot.py {url} --once}
       environment: {BOT_NAME: test}
       methods: [ping, create_task]         # it must ask for these where a case waits for them
@@ -54,7 +61,15 @@ struct ClientCommand: Command {
     let session = try Session(
       arguments, source: CaseSource(arguments, profile: "client"), flags: PlayingFlags(arguments),
       output: "--output")
-    let (description, rerun) = try client(session)
+    var (description, rerun) = try client(session)
+    if let name = arguments[DemoCommand.transportFlag.name] {
+      description.transport = try DemoCommand.transport(arguments)
+      rerun += " --transport \(name)"
+    }
+    if let command = description.commandWithoutServer {
+      throw UsageError(
+        description: "over stdio the client starts its server, but there is no {command} in \"\(command)\"")
+    }
     let shard = session.flags.shard
     let cases = session.source.cases.filter { $0.play != .client && shard?.includes($0.id) != false }
     if let reason = session.source.nothingSelected
@@ -67,11 +82,11 @@ struct ClientCommand: Command {
     session.loop.start()
     let signals = session.watchSignals()
     defer { signals.cancel() }
-    var host: WebSocketHost?
+    var host: (any GuestHost)?
     if description.exec == nil {
       let port = try port()
       do throws(TransportError) {
-        host = try WebSocketHost(loop: session.loop, port: port)
+        host = try GuestHosts.open(description.transport, loop: session.loop, port: port)
       } catch {
         Output.complain(error.description)
         return 2
@@ -126,7 +141,7 @@ struct ClientCommand: Command {
 extension Session {
   /// - Parameter rerun: the command line so far, without the selection.
   func play(
-    _ cases: [TranscriptCase], with description: ClientDescription, host: WebSocketHost?, within: Duration,
+    _ cases: [TranscriptCase], with description: ClientDescription, host: (any GuestHost)?, within: Duration,
     rerun: String
   ) async -> RunResult {
     let info = RunInfo(
@@ -138,11 +153,16 @@ extension Session {
     Output.line(
       "playing the server of \(cases.count) case\(cases.count == 1 ? "" : "s") of profile \(info.profile) for \(info.target), seed \(flags.seed)"
     )
-    if let host { Output.line("waiting for a client at ws://127.0.0.1:\(host.port)") }
+    if let host {
+      Output.line(
+        host.transport == .stdio
+          ? "waiting for a client that starts \(Relay.command.joined(separator: " ")) \(host.url)"
+          : "waiting for a client at \(host.url)")
+    }
     let runner = ClientRunner(
       spec: source.spec, info: info, description: description, loop: loop,
       settings: settings(cases), children: children, inherited: ProcessInfo.processInfo.environment,
-      comesWithin: within,
+      comesWithin: within, relay: Relay.command,
       plan: flags.plan(lanes: flags.wantedJobs, known: source.all), progress: progress.show)
     let result = await runner.run(cases, host: host)
     progress.finish()

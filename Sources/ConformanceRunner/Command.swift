@@ -43,7 +43,7 @@ enum Commands {
       DemoCommand.self, RunCommand.self, ClientCommand.self, ListCommand.self, ExplainCommand.self,
       ReportCommand.self, RecordCommand.self, ImportCommand.self, GenerateCommand.self,
       CoverageCommand.self, ProveCommand.self, LintCommand.self, FmtCommand.self, DoctorCommand.self,
-      DocsCommand.self, CompletionsCommand.self, BenchCommand.self, EchoCommand.self,
+      DocsCommand.self, CompletionsCommand.self, BenchCommand.self, EchoCommand.self, RelayCommand.self,
     ]
   }
 

@@ -56,7 +56,7 @@ package final class StandardLines: @unchecked Sendable {
     var partial: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 64 << 10)
     while true {
-        let count = buffer.withUnsafeMutableBytes { Sys.read(STDIN_FILENO, $0) }
+      let count = buffer.withUnsafeMutableBytes { Sys.read(STDIN_FILENO, $0) }
       guard count > 0 else {
         // What stands behind the last end of line is a line too.
         if !partial.isEmpty { _ = inbox.push(.line(partial), weight: partial.count) }

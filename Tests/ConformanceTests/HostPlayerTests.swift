@@ -20,7 +20,7 @@ enum JudgedClient {
     let loop = try EventLoop(name: "judge")
     loop.start()
     defer { loop.stop() }
-    let host = try WebSocketHost(loop: loop)
+    let host = SocketHost(try WebSocketHost(loop: loop))
     defer { host.close() }
     let children = Children()
     defer { children.killAll() }
@@ -273,7 +273,7 @@ struct HostPlayerTests {
     let settings = PlaySettings(seed: 7, slack: 10)
     var count = 0
     for transcript in cases where transcript.play == .either {
-      let host = try WebSocketHost(loop: loop)
+      let host = SocketHost(try WebSocketHost(loop: loop))
       defer { host.close() }
       let runner = ClientRunner(
         spec: Kit.spec, info: Kit.info("client"), description: ClientDescription(exec: nil), loop: loop,

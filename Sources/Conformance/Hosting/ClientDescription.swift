@@ -4,7 +4,7 @@ package import YAML
 
 /// What is known about a client under test: how it is started, and what it does.
 package struct ClientDescription: Sendable {
-  /// Shell commands; `{url}`, `{case}` and `{token}` are filled in. Nil: the client comes by itself.
+  /// Shell commands; `{url}`, `{command}`, `{case}` and `{token}` are filled in. Nil: the client comes by itself.
   package let exec: String?
   /// Other commands for cases like a pattern; the first that fits counts.
   package let commands: [(pattern: String, command: String)]
@@ -18,6 +18,8 @@ package struct ClientDescription: Sendable {
   package let idles: Bool
   /// Sent in the place of `{token}`.
   package let token: String
+  /// How it speaks.
+  package var transport = PlayTransport.ws
 
   package init(exec: String?) {
     self.exec = exec
@@ -29,7 +31,7 @@ package struct ClientDescription: Sendable {
   }
 
   package init(_ node: YAMLNode, spec: Specification) throws(SourceError) {
-    try node.checkKeys(["exec", "commands", "environment", "capabilities", "methods", "idles", "token"])
+    try node.checkKeys(["exec", "commands", "environment", "capabilities", "methods", "idles", "token", "transport"])
     exec = try node["exec"]?.string()
     var commands: [(pattern: String, command: String)] = []
     for entry in try node["commands"]?.mapping() ?? [] {
@@ -58,15 +60,25 @@ package struct ClientDescription: Sendable {
     self.methods = methods
     idles = try node["idles"]?.bool() ?? (exec == nil)
     token = try node["token"]?.scalarText() ?? ""
+    transport = try node["transport"]?.choice(what: "transport") ?? .ws
   }
 
   /// For people.
   package var name: String { exec ?? "the client that connects" }
 
   /// The command for a case.
-  package func command(for id: String, url: String) -> String? {
+  ///
+  /// - Parameter relay: the words of what relays lines to the WebSocket whose address comes behind them.
+  package func command(for id: String, url: String, relay: [String] = []) -> String? {
     let command = commands.first { Selection.matches(id, $0.pattern) }?.command ?? exec
-    return command?.replacing("{url}", with: url).replacing("{case}", with: id)
-      .replacing("{token}", with: token)
+    let words = (relay + [url]).map { "'\($0.replacing("'", with: "'\\''"))'" }.joined(separator: " ")
+    return command?.replacing("{command}", with: words).replacing("{url}", with: url)
+      .replacing("{case}", with: id).replacing("{token}", with: token)
+  }
+
+  /// A command that gives a client over stdio no server to start; nil if there is none.
+  package var commandWithoutServer: String? {
+    guard transport == .stdio else { return nil }
+    return ([exec].compactMap(\.self) + commands.map(\.command)).first { !$0.contains("{command}") }
   }
 }

@@ -12,17 +12,19 @@ package struct ClientRunner: Sendable {
   private let children: Children
   private let inherited: [String: String]
   private let comesWithin: Duration
+  private let relay: [String]
   private let plan: RunPlan
   private let progress: @Sendable (Runner.Progress) -> Void
 
   /// - Parameters:
   ///   - inherited: the environment that its processes start from.
   ///   - comesWithin: how long a client may take to connect.
+  ///   - relay: the words of a command that relays lines to the WebSocket whose address comes behind them.
   ///   - plan: its lanes count where the runner starts the client; nothing is played twice.
   package init(
     spec: Specification, info: RunInfo, description: ClientDescription, loop: EventLoop,
     settings: PlaySettings, children: Children, inherited: [String: String],
-    comesWithin: Duration = .seconds(10), plan: RunPlan = RunPlan(),
+    comesWithin: Duration = .seconds(10), relay: [String] = [], plan: RunPlan = RunPlan(),
     progress: @escaping @Sendable (Runner.Progress) -> Void = { _ in }
   ) {
     self.spec = spec
@@ -33,6 +35,7 @@ package struct ClientRunner: Sendable {
     self.children = children
     self.inherited = inherited
     self.comesWithin = comesWithin
+    self.relay = relay
     self.plan = plan
     self.progress = progress
   }
@@ -45,7 +48,7 @@ package struct ClientRunner: Sendable {
   }
 
   /// - Parameter host: where a client connects that the runner does not start.
-  package func run(_ cases: [TranscriptCase], host: WebSocketHost? = nil) async -> RunResult {
+  package func run(_ cases: [TranscriptCase], host: (any GuestHost)? = nil) async -> RunResult {
     let start = ContinuousClock.now
     var results: [Int: CaseResult] = [:]
     var problems: [TargetProblem] = []
@@ -77,7 +80,7 @@ package struct ClientRunner: Sendable {
       unmatched: plan.baseline.unmatched(among: plan.known ?? cases))
   }
 
-  private func judge(_ transcript: TranscriptCase, _ number: Int, _ host: WebSocketHost?) async -> Judgement {
+  private func judge(_ transcript: TranscriptCase, _ number: Int, _ host: (any GuestHost)?) async -> Judgement {
     let start = ContinuousClock.now
     func judgement(
       _ verdict: Verdict, reason: String? = nil, failure: CaseFailure? = nil, remarks: [CaseFailure] = [],
@@ -107,7 +110,7 @@ package struct ClientRunner: Sendable {
     }
   }
 
-  private func play(_ transcript: TranscriptCase, _ given: WebSocketHost?) async throws(TargetProblem)
+  private func play(_ transcript: TranscriptCase, _ given: (any GuestHost)?) async throws(TargetProblem)
     -> HostOutcome
   {
     var host = given
@@ -115,14 +118,14 @@ package struct ClientRunner: Sendable {
     if description.exec != nil {
       do throws(TransportError) {
         // One of its own: cases are played at the same time.
-        host = try WebSocketHost(loop: loop)
+        host = try GuestHosts.open(description.transport, loop: loop)
       } catch {
         throw TargetProblem(error.description)
       }
     }
     guard let host else { throw TargetProblem("there is no port where a client could connect") }
     defer { if given == nil { host.close() } }
-    if let command = description.command(for: transcript.id, url: "ws://127.0.0.1:\(host.port)") {
+    if let command = description.command(for: transcript.id, url: host.url, relay: relay) {
       var environment = inherited
       for (name, value) in description.environment { environment[name] = value }
       client = try ChildProcess(["/bin/sh", "-c", command], environment: environment, children: children)
@@ -140,6 +143,10 @@ package struct ClientRunner: Sendable {
   /// Why a case cannot be played with the runner as the server; nil if it can.
   package func inapplicable(_ transcript: TranscriptCase) -> String? {
     if transcript.play == .client { return "checks a server" }
+    guard transcript.transports.contains(description.transport) else {
+      let names = transcript.transports.map(\.words).joined(separator: " and ")
+      return "is of \(names), and the client speaks over \(description.transport.words)"
+    }
     if let capabilities = description.capabilities {
       let missing = transcript.needs.filter { !capabilities.contains($0) }
       guard missing.isEmpty else {
@@ -147,6 +154,9 @@ package struct ClientRunner: Sendable {
       }
     }
     guard transcript.play == .either else { return nil }
+    if transcript.begins, transcript.dialect.hasHandshake {
+      return "leaves initialize to the player of the client"
+    }
     let onlyOfServers: [Capability] = [.faults, .restart, .environment, .http]
     let needs = transcript.needs.filter(onlyOfServers.contains)
     if !needs.isEmpty {

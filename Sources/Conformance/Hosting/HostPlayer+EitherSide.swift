@@ -111,7 +111,7 @@ extension HostPlayer {
     return false
   }
 
-  private func arrival() async throws(HostHalt) -> WebSocketGuest {
+  private func arrival() async throws(HostHalt) -> any Guest {
     if !early.isEmpty { return early.removeFirst() }
     let limit = guests.isEmpty ? comesWithin : limit
     let deadline = ContinuousClock.now + limit

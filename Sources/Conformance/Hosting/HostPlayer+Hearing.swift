@@ -21,7 +21,7 @@ extension HostPlayer {
     }
   }
 
-  func refuse(_ guest: WebSocketGuest, _ refusal: HostRefusal) {
+  func refuse(_ guest: any Guest, _ refusal: HostRefusal) {
     var headers = HTTPHeaders()
     for header in refusal.headers {
       let value = (try? header.value.generate(&bindings)) ?? nil

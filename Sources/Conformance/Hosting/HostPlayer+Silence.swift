@@ -163,7 +163,7 @@ extension HostPlayer {
       client?.ending == nil ? "no handshake within \(limit.short)" : "the client has ended instead")
   }
 
-  private func differences(_ guest: WebSocketGuest, _ connect: HostConnect) -> [Difference] {
+  private func differences(_ guest: any Guest, _ connect: HostConnect) -> [Difference] {
     var differences =
       connect.path?.match(.string(guest.request.path), at: JSONPointer(tokens: ["path"]), &bindings) ?? []
     for header in connect.headers {

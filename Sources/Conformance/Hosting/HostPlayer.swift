@@ -1,6 +1,6 @@
 internal import JSON
 package import ProtocolSpec
-package import Transport
+internal import Transport
 internal import Wire
 internal import YAML
 
@@ -24,7 +24,7 @@ package actor HostPlayer {
 
   /// What the client did next.
   enum Happening {
-    case arrived(WebSocketGuest)
+    case arrived(any Guest)
     case said(Int, Said)
     case pong(Int, [UInt8])
     case ended(Int)
@@ -33,7 +33,7 @@ package actor HostPlayer {
   let transcript: TranscriptCase
   let spec: Specification
   let settings: PlaySettings
-  let host: WebSocketHost
+  let host: any GuestHost
   let client: ChildProcess?
   let description: ClientDescription
   let comesWithin: Duration
@@ -44,7 +44,7 @@ package actor HostPlayer {
   var step: Step
   var guests: [Hosted] = []
   /// They came before a step waited for them.
-  var early: [WebSocketGuest] = []
+  var early: [any Guest] = []
   /// The places of the connections that steps name.
   var names: [String: Int] = [:]
   /// The awaited requests by their names.
@@ -65,7 +65,7 @@ package actor HostPlayer {
   ///   - client: its process; nil where it comes by itself.
   ///   - comesWithin: how long it may take to connect.
   package init(
-    _ transcript: TranscriptCase, spec: Specification, host: WebSocketHost, client: ChildProcess?,
+    _ transcript: TranscriptCase, spec: Specification, host: any GuestHost, client: ChildProcess?,
     description: ClientDescription, comesWithin: Duration, settings: PlaySettings
   ) {
     self.transcript = transcript
@@ -214,10 +214,10 @@ package actor HostPlayer {
     }
   }
 
-  private func take(_ event: WebSocketHost.Event) throws(HostHalt) -> Happening? {
+  private func take(_ event: GuestEvent) throws(HostHalt) -> Happening? {
     switch event {
     case .arrived(let guest):
-      guard guest.request.headers["Upgrade"] != nil || guest.request.method != "GET" else {
+      guard !guest.isOther else {
         // Whoever asks first whether the server is there.
         guest.refuse(status: guest.request.path == "/readyz" || guest.request.path == "/healthz" ? 200 : 404)
         return nil
@@ -231,6 +231,10 @@ package actor HostPlayer {
     case .received(let guest, let event, let at):
       guard let place = guests.firstIndex(where: { $0.guest === guest }) else { return nil }
       return try take(event, at, place)
+    case .breach(let requirement, let text):
+      log.add(.toServer, "(\(text))", on: "")
+      guard transcript.play == .server else { return nil }
+      throw failure(text, requirement: requirement)
     }
   }
 
@@ -297,7 +301,7 @@ package actor HostPlayer {
   /// Accepts, with the subprotocol of the specification where it is offered.
   @discardableResult
   func adopt(
-    _ guest: WebSocketGuest, subprotocol: String? = nil, headers: HTTPHeaders = []
+    _ guest: any Guest, subprotocol: String? = nil, headers: HTTPHeaders = []
   ) -> Int {
     let offered = WebSocketHandshake.offeredSubprotocols(guest.request)
     let known = spec.overview.subprotocol

@@ -82,7 +82,7 @@ struct SpecServer {
 
 /// One connection of a client that is judged.
 struct Hosted {
-  let guest: WebSocketGuest
+  let guest: any Guest
   var rules: ClientRules
   var reader: MessageReader
   var session: MCPSession
@@ -95,11 +95,10 @@ struct Hosted {
   /// Said and not yet wanted by a step.
   var backlog: [Said] = []
 
-  init(_ guest: WebSocketGuest, _ spec: Specification, _ server: SpecServer) {
+  init(_ guest: any Guest, _ spec: Specification, _ server: SpecServer) {
     self.guest = guest
     rules = ClientRules(spec)
-    let isMCP = WebSocketHandshake.offeredSubprotocols(guest.request).contains(spec.overview.subprotocol)
-    reader = MessageReader(spec: spec, initial: isMCP ? .jsonrpc : .bare)
+    reader = MessageReader(spec: spec, initial: guest.speaksMCP ? .jsonrpc : .bare)
     session = MCPSession(server.offer)
   }
 

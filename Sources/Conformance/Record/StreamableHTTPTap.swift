@@ -180,5 +180,14 @@ struct HTTPSessions {
     isBegun = false
   }
 
+  /// The connection that a session is.
+  func existing(_ session: String) -> Int? { named[session] }
+
+  /// Nothing more belongs to a connection.
+  mutating func forget(_ connection: Int) {
+    named = named.filter { $0.value != connection }
+    if current == connection { (current, isBegun) = (nil, false) }
+  }
+
   mutating func ended(_ session: String?) { if let session { named[session] = nil } }
 }
