@@ -12,7 +12,9 @@ struct ClientCommand: Command {
     [
       Flag(
         name: "--exec", value: "COMMAND",
-        summary: "started for each case; {url} is where it connects, {case} what is played, {command} what it starts"),
+        summary:
+          "started for each case; {url} is where it connects, {command} what it starts, {case} what is played"
+      ),
       Flag(
         name: "--client-file", value: "FILE", summary: "a client that is started, and what it does"),
       Flag(

@@ -5,7 +5,9 @@ import Transport
 /// What a client over stdio starts as its server while it is judged.
 enum Relay {
   /// The words before the address.
-  static var command: [String] { [Bundle.main.executablePath ?? CommandLine.arguments[0], RelayCommand.name] }
+  static var command: [String] {
+    [Bundle.main.executablePath ?? CommandLine.arguments[0], RelayCommand.name]
+  }
 }
 
 struct RelayCommand: Command {

@@ -91,8 +91,9 @@ struct StdioRecording {
       case .note(let text):
         try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
       case .ended(let text):
+        guard !text.hasSuffix("exit code 0") else { return 0 }
         Output.complain("the server: \(text)")
-        return text.hasSuffix("exit code 0") ? 0 : 1
+        return 1
       }
     }
     return nil

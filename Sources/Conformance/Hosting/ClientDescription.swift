@@ -31,7 +31,9 @@ package struct ClientDescription: Sendable {
   }
 
   package init(_ node: YAMLNode, spec: Specification) throws(SourceError) {
-    try node.checkKeys(["exec", "commands", "environment", "capabilities", "methods", "idles", "token", "transport"])
+    try node.checkKeys([
+      "exec", "commands", "environment", "capabilities", "methods", "idles", "token", "transport",
+    ])
     exec = try node["exec"]?.string()
     var commands: [(pattern: String, command: String)] = []
     for entry in try node["commands"]?.mapping() ?? [] {

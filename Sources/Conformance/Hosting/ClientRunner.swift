@@ -80,7 +80,8 @@ package struct ClientRunner: Sendable {
       unmatched: plan.baseline.unmatched(among: plan.known ?? cases))
   }
 
-  private func judge(_ transcript: TranscriptCase, _ number: Int, _ host: (any GuestHost)?) async -> Judgement {
+  private func judge(_ transcript: TranscriptCase, _ number: Int, _ host: (any GuestHost)?) async -> Judgement
+  {
     let start = ContinuousClock.now
     func judgement(
       _ verdict: Verdict, reason: String? = nil, failure: CaseFailure? = nil, remarks: [CaseFailure] = [],
