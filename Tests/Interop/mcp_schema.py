@@ -235,10 +235,10 @@ class SchemaJudge:
         if asked is None:
             if "error" in message and message.get("id") is None:
                 version = talk.revision or LEGACY[-1]
-                # "The HTTP response body MAY comprise a JSON-RPC error response that has no id", which the
-                # older schemas forget.
-                lacks = "exchange" in line and "id" not in message
-                self.judge(version, by, message, (self.error(version, message), {"id": 0} | message if lacks else message))
+                # Of what has no id to name, JSON-RPC 2.0 §5 wants null and the text of MCP none at all; the
+                # schemas before 2025-11-25 have no words for either.
+                held = message | {"id": 0} if version < LEGACY[-1] else message
+                self.judge(version, by, message, (self.error(version, message), held))
             else:
                 self.wrong(by, message, "the answer to nothing that was asked")
             return

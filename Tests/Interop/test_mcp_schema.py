@@ -107,6 +107,9 @@ WRONG = {
         ("client", request(1, "tools/call", name="t", _meta=META)), ("server", notification("resources/list_changed"))],
     "an error without a message": [
         *hello("2025-11-25"), ("client", request(1, "ping")), ("server", {"jsonrpc": "2.0", "id": 1, "error": {"code": 1}})],
+    "an error with null as its id": [
+        *hello("2025-11-25"),
+        ("server", {"jsonrpc": "2.0", "id": None, "error": {"code": -32600, "message": "no"}})],
     "a task without dates": [
         *hello("2025-11-25"), ("client", request(1, "tools/call", name="t", task={})),
         ("server", answer(1, task={"taskId": "x", "status": "working", "ttl": None}))],
