@@ -1,5 +1,6 @@
 """The Python SDK 1.x over each transport and in each revision before 2026: everything it can ask for."""
 
+import itertools
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
@@ -34,12 +35,17 @@ def world():
 def connect(world, serve, tap, tmp_path):
     """Gives what opens the streams of a transport, through the tap, to a server of the test's own."""
 
+    def launched(*words: str, **variables: str):
+        command, *arguments = tap.command(program("omni-server"), *words)
+        environment = clean_environment(**variables)
+        return stdio_client(StdioServerParameters(command=command, args=arguments, env=environment))
+
     def streams(transport: str):
         if transport == "stdio":
-            command, *arguments = tap.command(program("omni-server"), "--stdio")
-            environment = clean_environment(OMNI_DATA=str(tmp_path / "data"), **world.variables)
-            return stdio_client(StdioServerParameters(command=command, args=arguments, env=environment))
+            return launched("--stdio", OMNI_DATA=str(tmp_path / "data"), **world.variables)
         server = serve(**world.variables)
+        if transport == "bridge":
+            return launched("bridge", server.url)
         return websocket_client(tap.ws(server)) if transport == "ws" else streamable_http_client(tap.http(server))
 
     @asynccontextmanager
@@ -53,8 +59,10 @@ def connect(world, serve, tap, tmp_path):
     return opened
 
 
-@pytest.mark.parametrize("revision", LEGACY)
-@pytest.mark.parametrize("transport", ["ws", "http", "stdio"])
+WAYS = [*itertools.product(["ws", "http", "stdio"], LEGACY), ("bridge", LEGACY[-1])]
+
+
+@pytest.mark.parametrize("transport, revision", WAYS)
 def test_everything_there_is(transport: str, revision: str, connect, world, monkeypatch):
     monkeypatch.setattr(mcp.types, "LATEST_PROTOCOL_VERSION", revision)
 

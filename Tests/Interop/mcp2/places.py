@@ -36,6 +36,9 @@ def place(world, serve, tap, tmp_path: Path):
             return Place(world, url=tap.http(serve(**world.variables)))
         if transport == "ws":
             return Place(world, url=tap.ws(serve(**world.variables)))
+        if transport == "bridge":
+            command = tap.command(program("omni-server"), "bridge", serve(**world.variables).url)
+            return Place(world, command=command, environment=clean_environment())
         environment = clean_environment(OMNI_DATA=str(tmp_path / "data"), **world.variables)
         return Place(world, command=tap.command(program("omni-server"), "--stdio"), environment=environment)
 

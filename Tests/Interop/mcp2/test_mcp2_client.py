@@ -121,7 +121,7 @@ async def given_up(session: Client, world) -> None:
     assert (await call(session, "system_status"))["system_state"] == "normal"
 
 
-@pytest.mark.parametrize("transport", ["ws", "http", "stdio"])
+@pytest.mark.parametrize("transport", ["ws", "http", "stdio", "bridge"])
 def test_everything_without_sessions(transport: str, place):
     where = place(transport)
 
