@@ -4,9 +4,12 @@ import json
 import re
 from concurrent.futures import ThreadPoolExecutor
 
+import anyio
 import pytest
+from mcp import ClientSession, types
+from mcp.client.streamable_http import streamable_http_client
 
-from conftest import limit, until, with_limits
+from conftest import DEADLINE, limit, until, with_limits
 from raw_http import ACCEPT, META, RESUME, SESSION, STATELESS, VERSION, Client, Stateless
 from upstream import upstream
 
@@ -289,7 +292,8 @@ def test_an_answer_that_takes_a_while_comes_on_a_stream(hanging, world):
 
 
 def test_progress_comes_before_the_answer(world, serve):
-    for client in [Client(serve(**world.variables)).begin(), Stateless(serve(**world.variables))]:
+    server = serve(**world.variables)
+    for client in [Client(server).begin(), Stateless(server)]:
         with client.opened("POST", client.call("create_task", {"progressToken": "p"}, description="say")) as stream:
             *progress, answer = stream.messages()
         assert [message["method"] for message in progress] == ["notifications/progress"] * len(progress)
@@ -529,10 +533,11 @@ def test_the_header_says_what_the_message_says(serve, headers, code):
 ])
 def test_what_meta_lacks_is_400(serve, meta, headers, code):
     client = Stateless(serve())
-    for message in [{"id": 7, "params": {"_meta": meta}}, {"params": {"_meta": meta}}]:
-        reply = client.post({"jsonrpc": "2.0", "method": "tools/list", **message}, headers)
-        assert reply.status == 400 and reply.code == code
-        assert reply.json.get("id") == message.get("id")
+    reply = client.post({"jsonrpc": "2.0", "id": 7, "method": "tools/list", "params": {"_meta": meta}}, headers)
+    assert reply.status == 400 and reply.code == code and reply.json["id"] == 7
+    # A notification need not say what it is read by, but not something that nobody knows.
+    reply = client.post({"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"_meta": meta}}, headers)
+    assert reply.status == (400 if code == -32022 else 202)
 
 
 @pytest.mark.parametrize("method", ["nope", "initialize", "ping", "logging/setLevel", "tasks/list", "create_task"])
@@ -626,3 +631,48 @@ def test_no_session_begins_while_the_server_drains(hanging, world):
 
 def refusal(reply):
     return reply if reply.status == 503 else None
+
+
+# A client of the field
+
+
+def test_the_client_of_the_sdk(world, serve, tmp_path):
+    """The SDK opens the GET stream, comes back to streams that end, and ends its session."""
+    server = serve("--spec", str(with_limits(tmp_path, stream_after=SOON)), "--conformance-fixtures",
+                   OMNI_LOG_LEVEL="debug", **world.variables)
+    world.pause = 0.2  # for longer than SOON
+    updated = []
+
+    async def told(message) -> None:
+        if isinstance(message, types.ServerNotification):
+            updated.append(message.root.method)
+
+    async def run():
+        with anyio.fail_after(6 * DEADLINE):
+            async with streamable_http_client(f"http://127.0.0.1:{server.port}/mcp") as (reading, writing, identity):
+                async with ClientSession(reading, writing, message_handler=told) as session:
+                    await use(session, identity)
+
+    async def use(session: ClientSession, identity) -> None:
+        hello = await session.initialize()
+        assert hello.protocolVersion == "2025-11-25" and identity()
+        await session.send_ping()
+        assert len((await session.list_tools()).tools) > 5
+        steps = []
+
+        async def progress(done: float, total: float | None, text: str | None) -> None:
+            steps.append(done)
+
+        result = await session.call_tool("create_task", {"description": "say"}, progress_callback=progress)
+        assert result.structuredContent["status"] == "completed" and steps == sorted(steps) and steps
+        uri = f"task://{result.structuredContent['task_id']}"
+        assert "completed" in (await session.read_resource(uri)).contents[0].text
+        result = await session.call_tool("test_reconnection", {})
+        assert not result.isError and result.content
+        later = (await session.call_tool("create_task", {"description": "later", "wait": False})).structuredContent
+        await session.subscribe_resource(f"task://{later['task_id']}")
+        while "notifications/resources/updated" not in updated:
+            await anyio.sleep(0.02)
+
+    anyio.run(run)
+    until(lambda: '"closed"' in server.err.read_text(), "the end of the session")

@@ -34,7 +34,9 @@ struct EventStoreTests {
 
   @Test(
     "a text that is no place is refused",
-    arguments: ["", "0", "0-", "-1", "0-1-2", "a-b", "00-1", "0-01", "+0-1", " 0-1", "0-99999999999999999999"])
+    arguments: [
+      "", "0", "0-", "-1", "0-1-2", "a-b", "00-1", "0-01", "+0-1", " 0-1", "0-99999999999999999999",
+    ])
   func noPlace(text: String) { #expect(EventStore.ID(text) == nil) }
 
   @Test("past the number of events the oldest go, whichever stream they are of")

@@ -79,7 +79,10 @@ struct HTTPRulesTests {
     "the revision is in the header too, and the same",
     arguments: [
       ([], "MCP-Protocol-Version is missing"),
-      (["MCP-Protocol-Version": "2025-11-25"], "MCP-Protocol-Version says 2025-11-25, the message 2026-07-28"),
+      (
+        ["MCP-Protocol-Version": "2025-11-25"],
+        "MCP-Protocol-Version says 2025-11-25, the message 2026-07-28"
+      ),
       (["MCP-Protocol-Version": "2026-07-28"], nil),
     ] as [(HTTPHeaders, String?)])
   func version(headers: HTTPHeaders, detail: String?) {

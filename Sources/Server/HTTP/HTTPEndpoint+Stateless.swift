@@ -24,14 +24,14 @@ extension HTTPEndpoint {
     }
   }
 
-  /// A notification that asks for nothing is taken, unless its `_meta` says what is not served.
+  /// A notification that asks for nothing is taken, unless it says that it is of a revision that is not
+  /// served. It need not say any (2026-07-28, schema, `NotificationMetaObject`).
   private func takeNotification(_ message: JSONValue, _ revision: MCPRevision, _ exchange: HTTPExchange) {
-    do throws(ProtocolFault) {
-      _ = try service.spec.mcp.statelessRevision(message["params"], service.spec.errors)
-      exchange.respond(status: 202)
-    } catch {
-      exchange.refuse(400, rules.refusal(error, revision))
-    }
+    guard let name = rules.version(of: message)?.string,
+      service.spec.mcp.revision(named: name)?.isStateless != true
+    else { return exchange.respond(status: 202) }
+    let fault = service.spec.mcp.unsupportedVersion(name, service.spec.errors)
+    exchange.refuse(400, rules.refusal(fault, revision))
   }
 
   private func answer(_ request: Request, _ exchange: HTTPExchange) {

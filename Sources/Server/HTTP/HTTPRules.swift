@@ -65,7 +65,8 @@ struct HTTPRules: Sendable {
     return message["method"]?.string.map(spec.mcp.isOnlyStateless) ?? false
   }
 
-  private func version(of message: JSONValue) -> JSONValue? {
+  /// What the message itself says of its revision.
+  func version(of message: JSONValue) -> JSONValue? {
     message["params"]?[MCPMeta.member]?[MCPMeta.protocolVersion]
   }
 
