@@ -5,7 +5,7 @@ import YAML
 /// What the command line asks for.
 struct Invocation {
   enum Command {
-    case serve, echo, healthcheck, help, version
+    case serve, bridge, echo, healthcheck, help, version
   }
 
   private(set) var command = Command.serve
@@ -13,6 +13,8 @@ struct Invocation {
   private(set) var spec: String?
   /// Whether standard input and output are the only client, and there is no port.
   private(set) var isStdio = false
+  /// The server that `bridge` connects to.
+  private(set) var address: String?
   /// How long `healthcheck` keeps asking.
   private(set) var wait = Duration.zero
   /// Whether the fixtures of the official MCP scenarios are served too.
@@ -25,6 +27,9 @@ struct Invocation {
       switch argument {
       case "healthcheck": command = .healthcheck
       case "echo": command = .echo
+      case "bridge":
+        command = .bridge
+        if rest.first?.hasPrefix("-") == false { address = rest.removeFirst() }
       case "--help", "-h", "help": command = .help
       case "--version": command = .version
       case "--stdio": isStdio = true
@@ -65,6 +70,7 @@ enum Help {
 
       usage: omni-server [--config FILE] [--spec DIR] [--loops N] [--conformance-fixtures]
              omni-server --stdio [--config FILE] [--spec DIR] [--conformance-fixtures]
+             omni-server bridge [ws://HOST:PORT] [--config FILE]
              omni-server healthcheck [--config FILE] [--wait 10s]
              omni-server echo [--config FILE] [--spec DIR] [--loops N]
 
@@ -76,6 +82,8 @@ enum Help {
         --stdio         no port: standard input and output are the only client, one message a line, for
                         clients of MCP that launch a command; it ends with its input
         --version       the version of the kit
+        bridge          the same for a server that runs already and that others use too: by default the
+                        one of the configuration, which is read only with --config; OMNI_TOKEN is sent
         healthcheck     ask the server of this configuration whether it is alive: exit 0 if so, else 1
         --wait TIME     keep asking so long until it is, such as 10s
         echo            answer every message with itself, for WebSocket test suites; limits.yaml of

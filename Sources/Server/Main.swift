@@ -36,6 +36,14 @@ struct Main {
       try await OmniServer(
         spec: spec, settings: settings, entrance: entrance, hasFixtures: invocation.hasFixtures
       ).run()
+    case .bridge:
+      let streams = try standardStreams()
+      let spec = try specification(invocation)
+      // The folder is the client's: a config.yaml in it is not for the bridge.
+      let settings = try settings(invocation, spec, standard: nil)
+      try await Bridge(
+        spec: spec, settings: settings, address: invocation.address, streams: streams
+      ).run()
     case .echo:
       let spec = try specification(invocation)
       try await Echo(spec: spec, settings: settings(invocation, spec), loops: invocation.loops).run()
@@ -62,12 +70,11 @@ struct Main {
   }
 
   private static func settings(
-    _ invocation: Invocation, _ spec: Specification
+    _ invocation: Invocation, _ spec: Specification, standard: String? = "config.yaml"
   ) throws(StartError) -> Settings {
     let environment = ProcessInfo.processInfo.environment
-    let standard = "config.yaml"
     let path =
-      invocation.config ?? (FileManager.default.fileExists(atPath: standard) ? standard : nil)
+      invocation.config ?? standard.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     do {
       let file = try path.map { try YAMLParser.parse(contentsOf: $0) }
       return Settings(try Configuration(file: file, environment: environment, keys: spec.configuration))

@@ -89,7 +89,7 @@ package final class LinePipe: @unchecked Sendable {
   @discardableResult
   package func finish(within limit: Duration) async -> Bool {
     writer.close()
-    return await writer.ended.wait(within: limit, loop) && writer.unsent == 0
+    return await writer.ended.wait(within: limit, loop) && !writer.hasFailed
   }
 
   // MARK: - Reading
@@ -137,7 +137,7 @@ package final class LinePipe: @unchecked Sendable {
     while !isPaused {
       if let event = count > 0 ? splitter.next(bytes, &offset) : splitter.finish() {
         tell(event)
-        if count > 0 { continue }
+        continue
       }
       held = nil
       return count > 0 ? turn.change { mayRead = true } : end()
@@ -183,6 +183,7 @@ private final class PipeWriter: @unchecked Sendable {
   }
 
   var unsent: Int { monitor.withLock { pending.count + inHand } }
+  var hasFailed: Bool { monitor.withLock { isBroken } }
 
   func start(onRoom: @escaping @Sendable () -> Void, onBroken: @escaping @Sendable (String) -> Void) -> Bool {
     self.onRoom = onRoom
@@ -211,6 +212,7 @@ private final class PipeWriter: @unchecked Sendable {
         monitor.withLock {
           isBroken = true
           pending = []
+          inHand = 0
         }
         loop.submit { self.onBroken(Sys.describe(failure)) }
         break

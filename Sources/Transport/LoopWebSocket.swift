@@ -8,8 +8,14 @@ package protocol LoopWebSocketHandler: AnyObject {
   /// A whole message. The bytes are valid during the call only.
   func onMessage(_ kind: WebSocketMessageKind, _ bytes: UnsafeRawBufferPointer)
   func onRead()
+  /// Everything that was written is with the kernel, after some of it had to wait.
+  func onDrained()
   /// Told once, unless we closed: the connection could not be had, or is gone.
   func onEnd(_ reason: String)
+}
+
+extension LoopWebSocketHandler {
+  package func onDrained() {}
 }
 
 /// A WebSocket client that lives on one loop: no task, no queue and no copy stand between the socket
@@ -20,6 +26,7 @@ package final class LoopWebSocket: ChannelDelegate {
 
   private let loop: EventLoop
   private let url: HTTPURL
+  private let subprotocols: [String]
   private let headers: HTTPHeaders
   private let key = WebSocketHandshake.newKey()
   private var phase = Phase.idle
@@ -32,10 +39,20 @@ package final class LoopWebSocket: ChannelDelegate {
   /// What the machine answers by itself: pongs and the Close.
   private var answer: [UInt8] = []
   private let deadline: Deadline
+  /// What our `close` calls once the descriptor is closed.
+  private var whenClosed: (() -> Void)?
+  /// The status with which the server answered the handshake, if it did.
+  package private(set) var status: Int?
+  /// That of the server's Close, if it sent one.
+  package private(set) var closeCode: UInt16?
 
-  package init(url: HTTPURL, headers: HTTPHeaders = [], maxMessageBytes: Int = 16 << 20, on loop: EventLoop) {
+  package init(
+    url: HTTPURL, subprotocols: [String] = [], headers: HTTPHeaders = [], maxMessageBytes: Int = 16 << 20,
+    on loop: EventLoop
+  ) {
     self.loop = loop
     self.url = url
+    self.subprotocols = subprotocols
     self.headers = headers
     machine = WebSocketMachine(role: .client, maxMessageBytes: maxMessageBytes)
     deadline = Deadline(loop)
@@ -65,7 +82,7 @@ package final class LoopWebSocket: ChannelDelegate {
       phase = .handshake
       guard channel.start(self) else { return }
       let request = WebSocketHandshake.request(
-        host: url.hostField, target: url.target, key: key, headers: headers)
+        host: url.hostField, target: url.target, key: key, subprotocols: subprotocols, headers: headers)
       channel.withOutput { HTTPEncoder.append(request, to: &$0) }
     }
   }
@@ -98,7 +115,8 @@ package final class LoopWebSocket: ChannelDelegate {
     var offset = 0
     do {
       guard case .head(let head) = try parser.next(UnsafeRawBufferPointer(bytes), &offset) else { return }
-      _ = try WebSocketHandshake.verify(head, key: key, offered: [])
+      status = head.status
+      _ = try WebSocketHandshake.verify(head, key: key, offered: subprotocols)
     } catch let error as HTTPError {
       return end(error.message)
     } catch let error as WebSocketHandshake.Refusal {
@@ -127,6 +145,7 @@ package final class LoopWebSocket: ChannelDelegate {
       case .message(let kind, let message): handler.onMessage(kind, message)
       case .ping, .pong: break
       case .close(let code, let reason):
+        closeCode = code
         let text = reason.isEmpty ? "" : " (\(reason))"
         return end("closed by the server with code \(code.map(String.init) ?? "none")\(text)")
       case .failure(let failure): return end("the server broke RFC 6455: \(failure.message)")
@@ -139,7 +158,7 @@ package final class LoopWebSocket: ChannelDelegate {
     end(phase == .open ? "ended by the server without a close frame" : "ended by the server in the handshake")
   }
 
-  func channelDrained() {}
+  func channelDrained() { handler?.onDrained() }
 
   func channelClosed(_ cause: ChannelEnd) {
     channel = nil
@@ -147,6 +166,9 @@ package final class LoopWebSocket: ChannelDelegate {
     case .closed: end("closed")
     case .reset(let text): end("broken: \(text)")
     }
+    let whenClosed = whenClosed
+    self.whenClosed = nil
+    whenClosed?()
   }
 
   // MARK: Sending
@@ -157,12 +179,38 @@ package final class LoopWebSocket: ChannelDelegate {
     channel?.write(frames)
   }
 
+  /// Sends a text message.
+  package func send(text: UnsafeRawBufferPointer) { send(.text, text) }
+
+  package func ping() { send(.ping, UnsafeRawBufferPointer(start: nil, count: 0)) }
+
+  private func send(_ opcode: WebSocketOpcode, _ bytes: UnsafeRawBufferPointer) {
+    guard phase == .open else { return }
+    channel?.withOutput { _ = machine.send(opcode, bytes, to: &$0) }
+  }
+
+  /// Bytes queued and not yet taken by the kernel.
+  package var unsent: Int { channel?.unsent ?? 0 }
+
+  /// Stops reading; what has been read already is told still.
+  package func pauseReading() { channel?.pauseReading() }
+  package func resumeReading() { channel?.resumeReading() }
+
   /// Says goodbye and closes; the handler hears no more.
-  package func close() {
-    if phase == .open, let channel {
+  ///
+  /// - Parameter whenClosed: called on the loop once the server has closed too, or has had its time.
+  package func close(_ whenClosed: (() -> Void)? = nil) {
+    guard let channel else {
+      end("")
+      whenClosed?()
+      return
+    }
+    if phase == .open {
       channel.withOutput { machine.sendClose(code: 1000, to: &$0) }
+      self.whenClosed = whenClosed
     }
     handler = nil
     end("")
+    if self.whenClosed == nil { whenClosed?() }
   }
 }

@@ -22,7 +22,7 @@ struct FuzzTarget: Sendable {
 
   static let all: [FuzzTarget] = [
     .frames, .webSocket, .httpRequest, .httpResponse, .events, .json, .yaml, .schema, .transcripts, .layout,
-    .messages,
+    .messages, .lineSplitter,
     .tap, .recordings, .har,
   ]
 

@@ -11,7 +11,7 @@
 /// another, so that only one side is scripted.
 final class ScriptedKernel: Kernel, @unchecked Sendable {
   // Invariant: `scripts` and `counts` are touched under `lock`.
-  enum Call: Hashable, Sendable { case send, receive, accept, connect, pendingError, wait }
+  enum Call: Hashable, Sendable { case send, receive, read, write, accept, connect, pendingError, wait }
 
   enum Outcome: Sendable {
     /// What the real kernel says.
@@ -72,6 +72,16 @@ final class ScriptedKernel: Kernel, @unchecked Sendable {
     return play(.receive, bytes: buffer.count) {
       super.receive(fd, UnsafeMutableRawBufferPointer(rebasing: buffer[..<$0]))
     }
+  }
+
+  override func read(_ fd: Int32, _ buffer: UnsafeMutableRawBufferPointer) -> Int {
+    play(.read, bytes: buffer.count) {
+      super.read(fd, UnsafeMutableRawBufferPointer(rebasing: buffer[..<$0]))
+    }
+  }
+
+  override func write(_ fd: Int32, _ bytes: UnsafeRawBufferPointer) -> Int {
+    play(.write, bytes: bytes.count) { super.write(fd, UnsafeRawBufferPointer(rebasing: bytes[..<$0])) }
   }
 
   override func accept(_ fd: Int32, _ remote: inout SocketAddress) -> Int {
