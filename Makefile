@@ -46,6 +46,10 @@ build: deps ## build the three programs
 demo: build ## start mock and server, judge the server, print the verdict
 	$(BIN)/omni-conformance demo
 	$(BIN)/omni-conformance demo --profile faults
+	for transport in ws http stdio; do \
+	  $(BIN)/omni-conformance demo --profile mcp-2025-11-25 --transport $$transport && \
+	  $(BIN)/omni-conformance demo --profile mcp-2026-07-28 --transport $$transport || exit 1; \
+	done
 
 test: unit coverage prove-short fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
 
@@ -61,6 +65,8 @@ coverage: build ## what of the specification no case shows
 prove: build ## make every answer wrong and see each case fail
 	$(BIN)/omni-conformance prove
 	$(BIN)/omni-conformance prove --profile deployed
+	$(BIN)/omni-conformance prove --profile mcp-2025-11-25
+	$(BIN)/omni-conformance prove --profile mcp-2026-07-28 --transport http
 
 prove-short: build
 	$(BIN)/omni-conformance prove --sample 400

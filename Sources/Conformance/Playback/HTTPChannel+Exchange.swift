@@ -159,6 +159,9 @@ extension HTTPChannel {
   private func resume(_ reading: inout EventReading, _ post: Post) async throws(HTTPClientError) {
     var rest = Self.mostResumptions
     while !reading.open.isEmpty {
+      let cancelled = state.withLock(\.cancelled)
+      reading.open.removeAll { cancelled.contains(JSONWriter.text($0)) }
+      guard !reading.open.isEmpty else { return }
       guard !reading.lastID.isEmpty, rest > 0 else {
         return tell(.breach("the stream of a POST ended before all of it was answered"))
       }

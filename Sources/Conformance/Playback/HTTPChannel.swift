@@ -16,6 +16,8 @@ final class HTTPChannel: MessageChannel {
     var tasks: [Int: Task<Void, Never>] = [:]
     /// Those numbers by the ids of the requests.
     var numbers: [String: Int] = [:]
+    /// Those of requests that were cancelled by a message: nobody has to answer them.
+    var cancelled: Set<String> = []
     var isListening = false
     var isClosed = false
   }
@@ -78,6 +80,7 @@ final class HTTPChannel: MessageChannel {
       }
       if let task { return task.cancel() }
     }
+    if let id = post.cancelled { state.withLock { _ = $0.cancelled.insert(JSONWriter.text(id)) } }
     let task = begin(post, mark: nil)
     // What follows may rely on it: nothing overtakes a notification.
     if post.isAnswered == false { await task?.value }
@@ -100,7 +103,10 @@ final class HTTPChannel: MessageChannel {
         self.ended(number, post)
       }
       state.tasks[number] = task
-      if let id = post.id, post.isAnswered == true { state.numbers[JSONWriter.text(id)] = number }
+      if let id = post.id, post.isAnswered == true {
+        state.numbers[JSONWriter.text(id)] = number
+        state.cancelled.remove(JSONWriter.text(id))
+      }
       return task
     }
   }
