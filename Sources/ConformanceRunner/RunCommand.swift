@@ -34,7 +34,7 @@ struct RunCommand: Command {
       omni-conformance run --target ws://127.0.0.1:18765 --mock http://127.0.0.1:4009
     An MCP server over Streamable HTTP, and one over stdio:
       omni-conformance run --target http://127.0.0.1:18765/mcp --profile mcp-2025-11-25
-      omni-conformance run --exec 'omni-server --stdio' --profile mcp-2025-11-25
+      omni-conformance run --exec 'OMNI_DATA=${data} omni-server --stdio' --profile mcp-2025-11-25
     One case again, as the last failure told:
       omni-conformance run --target ws://127.0.0.1:18765 --run tasks/create-poll-complete --seed 4021
     An endpoint that the runner starts, stops and restarts:
