@@ -86,6 +86,7 @@ package final class HTTPGuest: Guest, @unchecked Sendable {
   private func left(_ exchange: HTTPExchange, _ isStateless: Bool) {
     guard let place = pending.firstIndex(where: { $0.exchange === exchange }) else { return }
     let gone = pending.remove(at: place)
+    exchange.reset()
     // "Closing the response stream is how a client cancels" (2026-07-28, Streamable HTTP).
     guard isStateless else { return }
     for id in gone.open {
@@ -108,6 +109,7 @@ package final class HTTPGuest: Guest, @unchecked Sendable {
     stream = exchange
     exchange.begin(status: 200, headers: Self.eventHeaders)
     exchange.onClose { [weak self, weak exchange] in
+      exchange?.reset()
       guard let self, stream === exchange else { return }
       stream = nil
     }

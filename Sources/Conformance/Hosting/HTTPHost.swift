@@ -178,5 +178,5 @@ struct HostedPost {
   var opensSession: Bool { parts.contains { $0["method"] == "initialize" } }
   var isStateless: Bool { stated != nil }
   /// Whether it makes sense only within a session.
-  var needsSession: Bool { value != nil && !opensSession && !isStateless && !ids.isEmpty }
+  var needsSession: Bool { value != nil && !opensSession && !isStateless }
 }

@@ -118,7 +118,10 @@ package final class HTTPProxy: Sendable {
       exchange.finish()
       return .whole
     } catch {
-      guard !Task.isCancelled else { return .clientLeft }
+      guard !Task.isCancelled else {
+        exchange.reset()
+        return .clientLeft
+      }
       if isBegun { exchange.reset() } else { exchange.respond(status: 502, text: "\(error)\n") }
       return .broken(error.description)
     }
