@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import HERE, Child, clean_environment, free_port, program, until
+from conftest import HERE, Child, Mock, clean_environment, free_port, program, until
 
 TRANSPORTS = ["ws", "http", "stdio"]
 SERVER = [sys.executable, str(HERE / "mcp1_server.py")]
@@ -97,6 +97,37 @@ def test_a_session_passes_from_both_sides(transport: str, sdk, tmp_path: Path):
     # Another client says something else.
     code, said = run(*played, shell(BOT, place))
     assert code == 1 and "FAIL  sdk/session-1" in said, said
+
+
+@pytest.mark.parametrize("transport", ["http", "stdio"])
+def test_a_session_with_this_server_passes_from_both_sides(transport: str, mock: Mock, serve, tmp_path: Path):
+    """Ids of tasks, texts of models and polls are of the moment over every transport."""
+    folder, file = tmp_path / "recorded", tmp_path / "recorded" / "session.yaml"
+    folder.mkdir()
+    client = [sys.executable, str(HERE / "clients" / "mcp_client.py")]
+    record = ["record", "--suite", "own", "--output", str(file)]
+    # Each process has data of its own.
+    own = {**mock.variables, "OMNI_DATA": str(tmp_path / "first")}
+    command = [program("omni-server"), "--stdio"]
+    if transport == "http":
+        target = ["--target", serve(**mock.variables).url.replace("ws:", "http:") + "/mcp"]
+        code, said = run(*record, *target, "--exec", shell(client, "{url}"))
+        assert code == 0, said
+    else:
+        target = ["--exec", shell(command)]
+        done = subprocess.run(
+            [*client, program("omni-conformance"), *record, *target], env=clean_environment(**own),
+            capture_output=True, text=True, timeout=PATIENCE, check=False)
+        assert done.returncode == 0, done.stderr
+        until(lambda: file.exists() and file.read_text().endswith("\n"), "the transcript")
+    text = file.read_text()
+    assert "{$type: uuid, $as: task}" in text and "- method:get_task_status" in text
+
+    code, said = run("run", *target, "--fixtures", str(folder), **own | {"OMNI_DATA": str(tmp_path / "other")})
+    assert code == 0 and "1 passed, 0 failed" in said, said
+    place = "{command}" if transport == "stdio" else "{url}"
+    code, said = run("client", "--transport", transport, "--fixtures", str(folder), "--exec", shell(client, place))
+    assert code == 0 and "1 passed, 0 failed" in said, said
 
 
 @pytest.mark.parametrize("transport", ["http", "stdio"])

@@ -1,6 +1,7 @@
 """The MCP client of the Python SDK: lists the tools and calls each of them. Its argument is the address of
 a WebSocket or of Streamable HTTP; or the words of the command that is its server over stdio."""
 
+import os
 import sys
 import warnings
 from datetime import timedelta
@@ -20,7 +21,7 @@ def connected(url: str, *words: str):
         return streamablehttp_client(url)
     if url.startswith("ws"):
         return websocket_client(url)
-    return stdio_client(StdioServerParameters(command=url, args=list(words)))
+    return stdio_client(StdioServerParameters(command=url, args=list(words), env=dict(os.environ)))
 
 
 async def main(*words: str) -> None:

@@ -1,5 +1,6 @@
-"""A client of the Model Context Protocol, made with the Python SDK, over its WebSocket. Its only
-argument is the address. It checks structured content against the schemas of the tools by itself."""
+"""A client of the Model Context Protocol, made with the Python SDK. Its argument is the address of a WebSocket
+or of Streamable HTTP, or the words of the command that is its server over stdio. It checks structured content
+against the schemas of the tools by itself."""
 
 import json
 import sys
@@ -8,14 +9,14 @@ from datetime import timedelta
 
 import anyio
 from mcp import ClientSession
-from mcp.client.websocket import websocket_client
+from mcp_bot import connected
 
 warnings.simplefilter("ignore")
 
 
-async def main(url: str) -> None:
-    async with websocket_client(url) as streams:
-        async with ClientSession(*streams, read_timeout_seconds=timedelta(seconds=20)) as session:
+async def main(*words: str) -> None:
+    async with connected(*words) as (reader, writer, *_):
+        async with ClientSession(reader, writer, read_timeout_seconds=timedelta(seconds=20)) as session:
             hello = await session.initialize()
             assert hello.serverInfo.name == "omni-orchestrator"
             await session.send_ping()
@@ -39,4 +40,4 @@ async def main(url: str) -> None:
                     group.start_soon(session.call_tool, "create_task", {"description": f"at once {number}"})
 
 
-anyio.run(main, sys.argv[1])
+anyio.run(main, *sys.argv[1:])
