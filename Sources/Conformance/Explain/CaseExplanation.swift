@@ -29,10 +29,17 @@ package struct CaseExplanation {
       line(
         "  omni-conformance run --target-file target.yaml --mock mock-litellm\(flags) --run \(transcript.id)")
     } else {
-      let http = spec.defaultURL.replacing("ws://", with: "http://") + "/mcp"
-      let address = transcript.transports.contains(.ws) ? spec.defaultURL : http
-      line("  omni-conformance run --target \(address)\(flags) --run \(transcript.id)")
+      line("  omni-conformance run \(way)\(flags) --run \(transcript.id)")
     }
+  }
+
+  /// The flag that names the target, by the first transport that the case is played over.
+  private var way: String {
+    let transports = transcript.transports
+    if transports.contains(.ws) { return "--target \(spec.defaultURL)" }
+    guard transports.contains(.http) else { return "--exec 'omni-server --stdio'" }
+    let address = spec.defaultURL.replacing("ws://", with: "http://")
+    return "--target \(address)\(spec.transports.http.path)"
   }
 
   private var needsTargetFile: Bool {
@@ -203,9 +210,23 @@ struct StepWords {
     }
   }
 
+  /// The text on one line, whatever ends lines in it.
+  private static func visible(_ text: String) -> String {
+    var visible = ""
+    for scalar in text.unicodeScalars {
+      switch scalar {
+      case "\n": visible += "\\n"
+      case "\r": visible += "\\r"
+      case "\t": visible += "\\t"
+      default: visible.unicodeScalars.append(scalar)
+      }
+    }
+    return visible
+  }
+
   private static func raw(_ message: RawMessage) -> String {
     switch message {
-    case .text(let parts): return "the text \(TextPart.shown(parts))"
+    case .text(let parts): return "the text \(visible(TextPart.shown(parts)))"
     case .bytes(let bytes): return "the bytes \(bytes.hexadecimal)"
     case .binary(let bytes): return "a binary message of \(bytes.count) bytes"
     case .ping(let bytes): return "a ping of \(bytes.shown)"
