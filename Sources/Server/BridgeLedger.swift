@@ -22,6 +22,7 @@ struct BridgeLedger {
   /// How the client has introduced itself, once the server has agreed; a new connection is told again.
   private(set) var greeting: Greeting?
   private var offered: JSONObject?
+  private var isReady = false
   /// A method whose effect ends with the connection.
   private(set) var lasting: String?
 
@@ -31,7 +32,7 @@ struct BridgeLedger {
     /// The revision that was agreed on.
     let revision: String
     /// Whether the client has said that it is ready.
-    var isDone = false
+    var isDone: Bool
   }
 
   var count: Int { entries.count }
@@ -81,8 +82,11 @@ struct BridgeLedger {
   private mutating func note(_ object: JSONObject) {
     let method = object["method"]?.string ?? ""
     switch MCPMethod(rawValue: method) {
-    case .initialize: offered = object
-    case .initialized: greeting?.isDone = true
+    case .initialize: (offered, isReady) = (object, false)
+    case .initialized:
+      // Some clients do not wait for the answer.
+      isReady = true
+      greeting?.isDone = true
     case .cancelled:
       // What is cancelled is not answered.
       if let id = object["params"]?["requestId"] { cancelled(id) }
@@ -124,7 +128,7 @@ struct BridgeLedger {
     if let entry = remove({ $0.kind == .single && $0.ids == [id] }), entry.isGreeting, let offered,
       let revision = object["result"]?["protocolVersion"]?.string
     {
-      greeting = Greeting(request: offered, revision: revision)
+      greeting = Greeting(request: offered, revision: revision, isDone: isReady)
     }
   }
 

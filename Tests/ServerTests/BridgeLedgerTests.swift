@@ -111,6 +111,10 @@ struct BridgeLedgerTests {
     #expect(ledger.greeting?.isDone == false)
     ledger.asked(["jsonrpc": "2.0", "method": "notifications/initialized"], bytes: 1)
     #expect(ledger.greeting?.isDone == true)
+    let eager = self.ledger(
+      [hello, ["jsonrpc": "2.0", "method": "notifications/initialized"]],
+      told: [result(0, ["protocolVersion": "2025-06-18"])])
+    #expect(eager.greeting?.isDone == true)
   }
 
   @Test(
