@@ -34,7 +34,7 @@ final class PipeSession: StreamSession, LinePipeHandler {
   func onEnd() {
     hasEnded = true
     // Nobody would end these.
-    underWay.stopEndless()
+    for work in underWay.removeEndless() { work.stop?() }
     guard !isIdle else { return over(.answered) }
     let bound = LoopBound(self, on: loop)
     loop.schedule(after: limits.endOfInputTime) { bound.value.over(.late) }

@@ -62,11 +62,12 @@ struct RequestsUnderWay {
   }
 
   /// Who has to be told of no end any more, for there will be none.
-  mutating func stopEndless() {
-    for (number, work) in works where work.isEndless {
-      works[number] = nil
-      work.stop?()
-    }
+  ///
+  /// - Returns: what is to be stopped.
+  mutating func removeEndless() -> [Work] {
+    let found = works.filter(\.value.isEndless)
+    for number in found.keys { works[number] = nil }
+    return Array(found.values)
   }
 
   /// Nobody waits for anything any more; what was begun runs on.

@@ -196,9 +196,9 @@ def test_every_dialect_at_the_same_time_on_one_port(mock: Mock, serve):
 def test_every_dialect_in_turn_on_one_connection(mock: Mock, serve):
     """What a message is read by is chosen for each, also behind `initialize`."""
     server = serve(**mock.variables)
-    with connect(server.url, subprotocols=["mcp"]) as connection:
-        clients = [Bare(connection), JSONRPC(connection), StatelessSocket(connection)]
-        for revision in (None, "2024-11-05", "2025-11-25"):
+    for revision in (None, "2024-11-05", "2025-11-25"):
+        with connect(server.url, subprotocols=["mcp"]) as connection:
+            clients = [Bare(connection), JSONRPC(connection), StatelessSocket(connection)]
             if revision:
                 params = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
                 agreed = clients[1].ask("initialize", **params)["result"]

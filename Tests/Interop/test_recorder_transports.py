@@ -144,7 +144,7 @@ def test_a_transcript_is_not_for_another_transport(sdk, tmp_path: Path):
     folder = tmp_path / "recorded"
     recorded("http", sdk("http"), folder)
     code, said = run("run", *target("stdio", None), "--fixtures", str(folder))
-    assert code == 4 and "is of Streamable HTTP, and the target is spoken with over stdio" in said, said
+    assert code == 4 and "needs Streamable HTTP, and the target is spoken with over stdio" in said, said
     code, said = run("client", "--fixtures", str(folder), "--exec", shell(SESSION, "ws", "{url}"))
     assert code == 4 and "is of Streamable HTTP, and the client speaks over WebSocket" in said, said
 
