@@ -6,6 +6,7 @@ import pty
 import signal
 import socket
 import threading
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -279,9 +280,10 @@ def test_the_bridge_sends_the_token(serve, bridge):
     assert client.end() == (0, [])
     for given in ({}, {"OMNI_TOKEN": "wrong"}):
         client = bridge(url, **given)
-        client.send(PING)
-        [answer] = client.rest()
-        assert answer["id"] == 1 and answer["error"]["code"] == -32603
+        # It may have been refused before it has read anything.
+        with suppress(BrokenPipeError):
+            client.send(PING)
+        assert [(answer["id"], answer["error"]["code"]) for answer in client.rest()] in ([], [(1, -32603)])
         assert client.wait() == 1
         assert "OMNI_TOKEN" in client.err.read_text()
         assert TOKEN not in client.err.read_text()
