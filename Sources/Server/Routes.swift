@@ -38,7 +38,8 @@ struct Routes: Sendable {
       } else {
         exchange.respond(
           status: 404,
-          text: "there is nothing at \(head.path); the orchestrator is a WebSocket on this port\n")
+          text: "there is nothing at \(head.path); the orchestrator is a WebSocket on this port, and MCP is"
+            + " at \(endpoint.http.path)\n")
       }
     }
   }
