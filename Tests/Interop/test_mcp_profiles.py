@@ -15,5 +15,7 @@ def test_the_profile_holds(profile: str, transport: str, tells):
     assert code == 0, text
     assert count(text, "passed") >= FEWEST, text
     assert not results(text, "FAIL")
+    # What a server does not declare is not asked for, so a capability that gets lost would pass.
+    assert "does not offer" not in text and "does not declare" not in text and "needs MCP" not in text, text
     assert f"requirements of set {profile} that hold" in text
     tells(f"profile {profile} over {transport}: {count(text, 'passed')} cases hold")

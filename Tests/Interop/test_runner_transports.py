@@ -284,13 +284,3 @@ def test_the_cases_notice_what_is_made_wrong(transport: str, tmp_path: Path):
         "--mutation", "*text-cut*", "--threshold", "100")
     assert code == 0, text
     assert re.search(r"notice (\d+) of \1 mutations", text), text
-
-
-@pytest.mark.parametrize("profile", ["mcp-2025-11-25", "mcp-2026-07-28"])
-@pytest.mark.parametrize("transport", ["ws", "http", "stdio"])
-def test_the_reference_server_holds_and_lacks_nothing(profile: str, transport: str):
-    code, text = run("demo", "--profile", profile, "--transport", transport)
-    assert code == 0, text
-    # What a server does not declare is not asked for, so that a capability that gets lost would pass.
-    assert "does not offer" not in text and "does not declare" not in text, text
-    assert "needs MCP" not in text, text
