@@ -193,17 +193,20 @@ def test_every_dialect_at_the_same_time_on_one_port(mock: Mock, serve):
     assert [task["task_id"] for task in first] == everything
 
 
-def test_every_dialect_in_turn_on_one_connection(mock: Mock, serve):
-    """What a message is read by is chosen for each, also behind `initialize`."""
+@pytest.mark.parametrize("revision", ["2024-11-05", "2025-11-25"])
+def test_every_dialect_in_turn_on_one_connection(revision: str, mock: Mock, serve):
+    """What a message is read by is chosen for each, before `initialize` and behind it."""
     server = serve(**mock.variables)
-    for revision in (None, "2024-11-05", "2025-11-25"):
-        with connect(server.url, subprotocols=["mcp"]) as connection:
-            clients = [Bare(connection), JSONRPC(connection), StatelessSocket(connection)]
-            if revision:
-                params = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
-                agreed = clients[1].ask("initialize", **params)["result"]
-                assert agreed["protocolVersion"] == revision
+    with connect(server.url, subprotocols=["mcp"]) as connection:
+        clients = [Bare(connection), JSONRPC(connection), StatelessSocket(connection)]
+
+        def everything() -> None:
             for client in clients:
                 task = client.create("whatever")["task_id"]
                 client.misses()
                 assert {other.read(task)["state"] for other in clients} == {"completed"}
+
+        everything()
+        params = {"protocolVersion": revision, "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}
+        assert clients[1].ask("initialize", **params)["result"]["protocolVersion"] == revision
+        everything()
