@@ -4,9 +4,13 @@ package import YAML
 /// The one layout of the files that people write for the kit.
 package enum FileLayout {
   /// The keys of a file of transcripts.
-  private static let head = ["format", "suite", "dialect", "needs", "defaults", "cases"]
+  private static let head = [
+    "format", "suite", "dialect", "transports", "begin", "client", "needs", "defaults", "cases",
+  ]
   private static let cases = [
-    "id", "title", "covers", "level", "play", "dialect", "fresh", "needs", "alone", "environment",
+    "id", "title", "covers", "level", "play", "dialect", "transports", "begin", "client", "fresh", "needs",
+    "alone",
+    "environment",
     "background", "then", "arm", "steps", "observe",
   ]
   /// What a step does, what belongs to it, and what all steps can have.
