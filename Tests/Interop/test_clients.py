@@ -65,7 +65,8 @@ def test_a_json_rpc_bot_is_good():
     code, text = judge(HERE / "clients" / "jsonrpc_bot.py")
     assert code == 0, text
     passed, others = counts(text)
-    assert passed >= 50 and others <= 6, text
+    # What is for MCP, and for another transport.
+    assert passed >= 50 and others <= 7, text
 
 
 def test_the_mcp_client_is_good():
@@ -75,7 +76,8 @@ def test_the_mcp_client_is_good():
         HERE / "clients" / "mcp_bot.py", *(word for case in choice for word in ("--run", case)), "--verbose")
     assert code == 0, text
     passed, others = counts(text)
-    assert passed >= 10 and others == 0, text
+    # One case is of Streamable HTTP.
+    assert passed >= 10 and others == 1, text
     # Known of it: it takes "0" for 0, which is no more than a remark.
     assert re.search(r"^NOTE +client-faults/id-of-another-type ", text, re.MULTILINE), text
 
