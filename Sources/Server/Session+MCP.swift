@@ -121,13 +121,7 @@ extension Session {
     // From before the task is read, so that its end is not missed.
     subscription.isActive = true
     add(subscription, as: name)
-    let stop: Stop = {
-      let session = bound.value
-      session.end(name)
-      _ = session.underWay.end(number)
-      done(session, nil)
-    }
-    underWay.keep(stop, for: number)
+    stopWithoutAnswer(number, done: done)
     // What is committed meanwhile may not be told, and is what is read then.
     service.settle(
       .null,

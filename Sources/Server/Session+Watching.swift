@@ -42,6 +42,18 @@ extension Session {
 
   func endWatch(of number: Int) { end(.request(number)) }
 
+  /// The request `number` ends when it is stopped: what it is told ends with it, and it is not answered.
+  func stopWithoutAnswer(_ number: Int, done: @escaping Done) {
+    let bound = LoopBound(self, on: loop)
+    let stop: Stop = {
+      let session = bound.value
+      session.endWatch(of: number)
+      _ = session.underWay.end(number)
+      done(session, nil)
+    }
+    underWay.keep(stop, for: number)
+  }
+
   // MARK: - The log of a session
 
   /// Tells of what happens from `level` on, until another level is set.
@@ -89,13 +101,7 @@ extension Session {
     }
     add(subscription, as: name)
     let bound = LoopBound((session: self, subscription: subscription), on: loop)
-    let stop: Stop = {
-      let session = bound.value.session
-      session.end(name)
-      _ = session.underWay.end(number)
-      done(session, nil)
-    }
-    underWay.keep(stop, for: number)
+    stopWithoutAnswer(number, done: done)
     service.settle(
       .null,
       Reply(on: loop) { outcome in
