@@ -20,6 +20,13 @@ package struct LoopReaders: Sendable {
     return try reader.task(id)
   }
 
+  /// The way of the task with this id; to be called on `loop`.
+  package func timeline(_ id: String, on loop: EventLoop) throws(StoreError) -> TaskTimeline? {
+    let reader = try reader(on: loop).value
+    reader.release()
+    return try reader.timeline(id)
+  }
+
   /// The task as JSON text, valid until the next call; nil if there is none. To be called on `loop`.
   package func text(
     of id: UnsafeRawBufferPointer, on loop: EventLoop

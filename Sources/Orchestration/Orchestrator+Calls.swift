@@ -40,7 +40,7 @@ extension Orchestrator {
     } else {
       log.warning("attempt failed", members)
     }
-    await entered(monitor.failed(upstream, counts: row.counts, begun: begun, at: now()))
+    await entered(monitor.failed(upstream, failure.name, counts: row.counts, begun: begun, at: now()))
   }
 
   /// How the dispatch ends after a failure; nil if the same upstream is tried again.

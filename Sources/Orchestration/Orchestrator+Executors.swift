@@ -72,7 +72,7 @@ extension Orchestrator {
     guard !counts || task.attempts + 1 < spec.failures.policy.maxAttempts else {
       return try await fail(task.id, failure)
     }
-    var change = TaskChange()
+    var change = TaskChange(cause: failure.name.rawValue)
     change.attempts = counts ? 1 : 0
     change.wakeAt = now().adding(spec.executors.waitAtMost)
     guard case .done = try await store.transition(task.id, to: .waiting, change) else { return }
@@ -93,7 +93,9 @@ extension Orchestrator {
       do throws(StoreError) {
         // Its stored time may have come before, and then it is past waiting: a path that no state allows.
         let outcome = try await store.move(id) { task in
-          TaskMove(along: task.state == .waiting ? [.idle] : [.dispatching, .dispatching], TaskChange())
+          TaskMove(
+            along: task.state == .waiting ? [.idle] : [.dispatching, .dispatching],
+            TaskChange(cause: StepCause.wake))
         }
         if case .done(let task) = outcome { woken.append(task) }
       } catch {

@@ -8,6 +8,7 @@ import TaskStore
 extension Orchestrator {
   /// The note under which the state of the system is stored.
   static let systemNote = "system"
+  static let historyNote = "system_history"
 
   private static let probeMessage = [ChatMessage(role: "user", content: "ping")]
 
@@ -59,7 +60,8 @@ extension Orchestrator {
       await entered(monitor.succeeded(.litellm, by: evidence, at: now()))
     } catch {
       if Task.isCancelled { return }
-      await entered(monitor.failed(.litellm, counts: spec.failures[error.name].counts, at: now()))
+      let counts = spec.failures[error.name].counts
+      await entered(monitor.failed(.litellm, error.name, counts: counts, at: now()))
     }
   }
 
@@ -69,7 +71,7 @@ extension Orchestrator {
       await entered(monitor.succeeded(.cloud, by: .cheapProbe, at: now()))
     } catch {
       if Task.isCancelled { return }
-      await entered(monitor.failed(.cloud, counts: .always, at: now()))
+      await entered(monitor.failed(.cloud, error.name, counts: .always, at: now()))
     }
   }
 
@@ -107,6 +109,11 @@ extension Orchestrator {
     do throws(StoreError) {
       while monitor.note != remembered {
         let note = monitor.note
+        let history = monitor.history
+        if history != rememberedHistory {
+          try await store.remember(monitor.historyNote, as: Self.historyNote)
+          rememberedHistory = history
+        }
         try await store.remember(note, as: Self.systemNote)
         remembered = note
       }
@@ -142,7 +149,8 @@ extension Orchestrator {
   func wakeWaiting() async {
     owesWaking = true
     do throws(StoreError) {
-      let woken = try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true)
+      let woken = try await store.transitionAll(
+        from: .waiting, to: .idle, dueOnly: true, cause: StepCause.wake)
       owesWaking = false
       for row in woken { queue.append(resumed(row)) }
     } catch {

@@ -13,6 +13,10 @@ extension Orchestrator {
         self.taskStatus(params, reply)
         return nil
       },
+      "get_task_timeline": { params, reply in
+        self.taskTimeline(params, reply)
+        return nil
+      },
       "list_tasks": { params, reply in
         self.listTasks(params, reply)
         return nil
@@ -206,7 +210,7 @@ extension Orchestrator {
   func cancelTask(_ params: JSONObject) async throws(ProtocolFault) -> JSONValue {
     let id = params["task_id"]?.string ?? ""
     let outcome = try await stored { () throws(StoreError) in
-      try await self.store.transition(id, to: .cancelled)
+      try await self.store.transition(id, to: .cancelled, TaskChange(cause: StepCause.cancelled))
     }
     switch outcome {
     case .unknown: throw spec.errors.fault(.taskNotFound)

@@ -15,6 +15,15 @@ extension Orchestrator {
     }
   }
 
+  nonisolated func taskTimeline(_ params: JSONObject, _ reply: Reply) {
+    do throws(StoreError) {
+      let timeline = try readers.timeline(params["task_id"]?.string ?? "", on: reply.loop)
+      reply(timeline.map { .success($0.json) } ?? .failure(spec.errors.fault(.taskNotFound)))
+    } catch {
+      reply(.failure(storageFault(error)))
+    }
+  }
+
   nonisolated func listTasks(_ params: JSONObject, _ reply: Reply) {
     var cursor: PageCursor?
     if let text = params["cursor"]?.string {
@@ -55,6 +64,7 @@ extension Orchestrator {
       ("spec_revision", .string(spec.overview.revision)),
     ])
     members["executors"] = executors.json
+    members["history"] = .array(monitor.history.map(\.json))
     return .object(members)
   }
 

@@ -61,7 +61,7 @@ extension Orchestrator {
     let taken = queue
     queue = TaskQueue()
     do throws(StoreError) {
-      let moved = try await store.transitionAll(from: .idle, to: .waiting)
+      let moved = try await store.transitionAll(from: .idle, to: .waiting, cause: StepCause.outage)
       isSuspending = false
       for row in moved { finish(row.id, .suspended(id: row.id, message: monitorMessage)) }
     } catch {
@@ -111,7 +111,9 @@ extension Orchestrator {
         if let task = try await store.task(id), task.state != .waiting,
           !spec.taskStates.final.contains(task.state)
         {
-          if task.state != .idle { _ = try await store.transition(id, to: .idle) }
+          if task.state != .idle {
+            _ = try await store.transition(id, to: .idle, TaskChange(cause: StepCause.storage))
+          }
           ready.append(resumed(TaskRow(task)))
         }
         stalled.removeFirst()
@@ -183,7 +185,9 @@ extension Orchestrator {
       change.executor = executor.name
       return TaskMove(along: [.dispatching, .executing], change)
     }
-    guard let upstream else { return TaskMove(along: [.dispatching, .waiting], change) }
+    guard let upstream else {
+      return TaskMove(along: [.dispatching, .waiting], TaskChange(cause: StepCause.outage))
+    }
     if upstream == .cloud {
       change.executor = spec.overview.directExecutor
       change.model = settings.directModel
@@ -213,10 +217,12 @@ extension Orchestrator {
         try await fail(task.id, failure)
         return
       }
-      var change = TaskChange()
+      var change = TaskChange(cause: failure.name.rawValue)
       change.attempts = 1
       if case .done = try await store.transition(task.id, to: .idle, change) { again.insert(task.id) }
-    case .suspended(let message, let wakeAt): try await suspend(task.id, message: message, wakeAt: wakeAt)
+    case .suspended(let message, let wakeAt):
+      let cause = wakeAt == nil ? StepCause.outage : FailureClass.rateLimited.rawValue
+      try await suspend(task.id, message: message, wakeAt: wakeAt, cause: cause)
     case .waits(let executor, let failure, let counts):
       try await wait(task, for: executor, failure, counts: counts)
     case .abandoned: break
@@ -240,13 +246,16 @@ extension Orchestrator {
     }
     var change = TaskChange()
     change.model = modelInstead(progress)
+    change.cause = failure.name.rawValue
     change.error = spec.failures.taskError(failure.name, shown(failure.detail))
     change.errorInfo = .object(info)
     return change
   }
 
-  func suspend(_ id: String, message: String, wakeAt: Timestamp?) async throws(StoreError) {
-    var change = TaskChange()
+  func suspend(
+    _ id: String, message: String, wakeAt: Timestamp?, cause: String = StepCause.outage
+  ) async throws(StoreError) {
+    var change = TaskChange(cause: cause)
     change.wakeAt = wakeAt
     guard case .done = try await store.transition(id, to: .waiting, change) else { return }
     if let wakeAt {

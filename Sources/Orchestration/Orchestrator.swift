@@ -90,6 +90,7 @@ package actor Orchestrator {
   var owesWaking = false
   /// The state as it is stored, and whether it is being stored.
   var remembered: JSONValue = .null
+  var rememberedHistory: [SystemMonitor.Change]
   var isRemembering = false
   /// After a start in doubt nothing is dispatched before the first probe.
   var awaitsProbe = false
@@ -123,6 +124,7 @@ package actor Orchestrator {
     self.monitor = monitor
     // Nothing stored means the same as this, so that a start without faults writes nothing.
     remembered = monitor.note
+    rememberedHistory = monitor.history
     copyOfMonitor = Mutex(monitor)
     retryPolicy = RetryPolicy(spec.failures.policy, seed: seed)
   }
@@ -132,18 +134,24 @@ package actor Orchestrator {
   /// Takes up what an earlier process left, in the state of the system it left.
   package func start() async throws(StoreError) {
     if let note = try await store.recall(Self.systemNote),
-      let stored = SystemMonitor(spec: spec, settings: settings, note: note)
+      let stored = SystemMonitor(
+        spec: spec, settings: settings, note: note, history: try await store.recall(Self.historyNote))
     {
       monitor = stored
       remembered = note
+      rememberedHistory = stored.history
       awaitsProbe = stored.isInDoubt
     }
     var interrupted = 0
     for state in [TaskState.dispatching, .executing] {
-      interrupted += try await store.transitionAll(from: state, to: .idle, attempts: 1).count
+      interrupted += try await store.transitionAll(
+        from: state, to: .idle, attempts: 1, cause: StepCause.restart
+      ).count
     }
     // What they wait for is there, or their time may have come.
-    if currentUpstream != nil { try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true) }
+    if currentUpstream != nil {
+      try await store.transitionAll(from: .waiting, to: .idle, dueOnly: true, cause: StepCause.wake)
+    }
     for task in try await store.rows(in: .idle) { queue.append(resumed(task)) }
     if !queue.isEmpty { places.startSlowly() }
     log.info(

@@ -32,6 +32,7 @@ package struct Limits: Sendable {
   package let streamEvents: Int
   package let streamBytes: Int
   package let questionTime: Duration
+  package let systemHistory: Int
 
   init(_ node: YAMLNode, _ requirements: inout RequirementReader) throws(SourceError) {
     try node.checkKeys(["format", "limits", "requirements"])
@@ -77,6 +78,7 @@ package struct Limits: Sendable {
     streamEvents = try value("stream_events").int()
     streamBytes = try value("stream_bytes").int()
     questionTime = try value("question_time").duration()
+    systemHistory = try value("system_history").int()
     if let (name, value) = values.min(by: { $0.key < $1.key }) {
       throw value.error("no part of the kit knows the limit \(name)")
     }

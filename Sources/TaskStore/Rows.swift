@@ -11,6 +11,9 @@ enum Rows {
   /// For who does not show the history.
   static let columnsWithoutHistory = columns.replacing("history", with: "NULL")
 
+  /// For a timeline; number and id stand where they stand in `columns`.
+  static let timelineColumns = "seq, id, state, created_at, updated_at, steps"
+
   static let numberColumn: Int32 = 0
 
   private static let textStart: StaticString = "{\"task_id\":"
@@ -33,6 +36,14 @@ enum Rows {
       result: row.text(12), isTruncated: row.integer(13) == 1, error: row.text(14),
       errorInfo: row.text(15).flatMap { try? JSONParser.parse($0) }, historyText: row.text(11),
       wakeAt: row.integer(16).map(Timestamp.init(milliseconds:)))
+  }
+
+  /// The row as `timelineColumns` give it.
+  static func timeline(_ row: SQLiteRow) -> TaskTimeline {
+    StepText.timeline(
+      id: row.text(1) ?? "", state: row.text(2).flatMap(TaskState.init(rawValue:)) ?? .failed,
+      createdAt: Timestamp(milliseconds: row.number(3)), updatedAt: Timestamp(milliseconds: row.number(4)),
+      lines: row.text(5) ?? "")
   }
 
   /// Columns id, executor and complexity, from column `first` on.
@@ -86,10 +97,13 @@ struct RowFinder {
   private let byNumber: SQLiteStatement
   private let byOldID: SQLiteStatement
 
-  init(_ connection: SQLiteConnection, _ ids: TaskIDs) throws(StoreError) {
+  /// - Parameter columns: what the rows have; the number and the id come first.
+  init(
+    _ connection: SQLiteConnection, _ ids: TaskIDs, columns: String = Rows.columns
+  ) throws(StoreError) {
     self.ids = ids
-    byNumber = try connection.statement("SELECT \(Rows.columns) FROM tasks WHERE seq = ?")
-    byOldID = try connection.statement("SELECT \(Rows.columns) FROM tasks WHERE id = ? AND is_old = 1")
+    byNumber = try connection.statement("SELECT \(columns) FROM tasks WHERE seq = ?")
+    byOldID = try connection.statement("SELECT \(columns) FROM tasks WHERE id = ? AND is_old = 1")
   }
 
   /// The number of the row with this id, if any row has.
@@ -107,11 +121,13 @@ struct RowFinder {
     return try byOldID.first(text: id, row: read)
   }
 
-  func task(_ id: String) throws(StoreError) -> StoredTask? {
+  func task(_ id: String) throws(StoreError) -> StoredTask? { try find(id, read: Rows.task) }
+
+  func find<Row>(_ id: String, read: (SQLiteRow) -> Row) throws(StoreError) -> Row? {
     var id = id
-    let found: Result<StoredTask?, StoreError> = id.withUTF8 { bytes in
+    let found: Result<Row?, StoreError> = id.withUTF8 { bytes in
       do throws(StoreError) {
-        return .success(try find(UnsafeRawBufferPointer(bytes), read: Rows.task))
+        return .success(try find(UnsafeRawBufferPointer(bytes), read: read))
       } catch {
         return .failure(error)
       }

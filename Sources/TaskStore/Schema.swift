@@ -2,7 +2,7 @@ internal import ProtocolSpec
 
 /// The tables of the store, and their version.
 enum Schema {
-  static let version: Int64 = 2
+  static let version: Int64 = 3
 
   static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
     try connection.execute("PRAGMA journal_mode = WAL")
@@ -14,17 +14,22 @@ enum Schema {
           "the store was written by a newer server: its version is \(found), this one knows \(version)")
     }
     guard found < version else { return }
-    let migration = found == 1 ? fromVersion1 : ""
-    try connection.execute(
-      """
-      BEGIN IMMEDIATE;
-      \(found == 1 ? beforeMigration : "")
-      \(tables)
-      \(migration)
-      INSERT INTO notes (key, value) VALUES ('\(idKey)', '\(TaskIDs.newKey())');
-      PRAGMA user_version = \(version);
-      COMMIT;
-      """)
+    let steps =
+      switch found {
+      case 2: fromVersion2
+      case 1: [beforeMigration, tables, fromVersion1, newKey].joined(separator: "\n")
+      default: [tables, newKey].joined(separator: "\n")
+      }
+    do throws(StoreError) {
+      try connection.execute("BEGIN IMMEDIATE; \(steps) PRAGMA user_version = \(version); COMMIT")
+    } catch {
+      try? connection.execute("ROLLBACK")
+      throw error
+    }
+  }
+
+  private static var newKey: String {
+    "INSERT INTO notes (key, value) VALUES ('\(idKey)', '\(TaskIDs.newKey())');"
   }
 
   /// The note under which the key of the ids is kept.
@@ -62,7 +67,8 @@ enum Schema {
       error TEXT,
       error_info TEXT,
       wake_at INTEGER,
-      is_old INTEGER NOT NULL DEFAULT 0
+      is_old INTEGER NOT NULL DEFAULT 0,
+      steps TEXT NOT NULL DEFAULT ''
     ) STRICT;
     CREATE INDEX tasks_by_state ON tasks (state);
     CREATE UNIQUE INDEX tasks_by_key ON tasks (idempotency_key) WHERE idempotency_key IS NOT NULL;
@@ -83,8 +89,11 @@ enum Schema {
   private static let fromVersion1 = """
     INSERT INTO tasks
       SELECT seq, id, description, type, state, created_at, updated_at, executor, model, complexity, attempts,
-        idempotency_key, history, result, truncated, error, error_info, wake_at, 1
+        idempotency_key, history, result, truncated, error, error_info, wake_at, 1, ''
       FROM tasks_of_version_1;
     DROP TABLE tasks_of_version_1;
     """
+
+  /// Touches no row: what is known of the steps of those that are there, the rows themselves say (`StepText`).
+  private static let fromVersion2 = "ALTER TABLE tasks ADD COLUMN steps TEXT NOT NULL DEFAULT '';"
 }

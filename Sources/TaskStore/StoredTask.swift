@@ -103,8 +103,11 @@ package struct TaskChange: Sendable {
   /// Whether this dispatch counts as an attempt.
   package var attempts = 0
   package var wakeAt: Timestamp?
+  /// Why, in a word, for the timeline of the task.
+  package var cause: String?
 
   package init() {}
+  package init(cause: String) { self.cause = cause }
 }
 
 /// Where a task goes, step by step, and what changes on the way.

@@ -15,6 +15,7 @@ final class CommitCount: Sendable {
 package final class TaskReader {
   private let commits: CommitCount
   private let finder: RowFinder
+  private let timelines: RowFinder
   private let begins: SQLiteStatement
   private let ends: SQLiteStatement
   private let pages: SQLiteStatement
@@ -32,7 +33,9 @@ package final class TaskReader {
     let connection = try SQLiteConnection(path: path, isReadOnly: true)
     begins = try connection.statement("BEGIN")
     ends = try connection.statement("COMMIT")
-    finder = try RowFinder(connection, Schema.ids(connection))
+    let ids = try Schema.ids(connection)
+    finder = try RowFinder(connection, ids)
+    timelines = try RowFinder(connection, ids, columns: Rows.timelineColumns)
     let columns = Rows.columnsWithoutHistory
     pages = try connection.statement(
       "SELECT \(columns) FROM tasks WHERE seq < ? ORDER BY seq DESC LIMIT ?")
@@ -45,6 +48,11 @@ package final class TaskReader {
   }
 
   package func task(_ id: String) throws(StoreError) -> StoredTask? { try finder.task(id) }
+
+  /// The way of the task with this id; nil if there is none.
+  package func timeline(_ id: String) throws(StoreError) -> TaskTimeline? {
+    try timelines.find(id, read: Rows.timeline)
+  }
 
   /// The task as `StoredTask.json` tells it, as JSON text; nil if there is none. Valid until the next
   /// call.

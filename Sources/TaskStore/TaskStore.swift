@@ -44,7 +44,7 @@ package final class TaskStore: Sendable {
   /// Stores a task in the initial state, unless its idempotency key is known or the queue is full.
   ///
   /// - Parameters:
-  ///   - isSuspended: whether it goes on to `waiting` at once; nobody sees it before.
+  ///   - isSuspended: whether it goes on to `waiting` at once, for an outage; nobody sees it before.
   ///   - completion: told after the commit, on the thread of the writer.
   package func create(
     _ task: NewTask, isSuspended: Bool = false,
@@ -62,7 +62,7 @@ package final class TaskStore: Sendable {
         guard unfinished < maxUnfinished else { return .full }
         let waits = isSuspended && states.allows(states.initial, .waiting)
         let path = waits ? [states.initial, .waiting] : [states.initial]
-        return .created(try table.insert(task, along: path, at: time))
+        return .created(try table.insert(task, along: path, cause: waits ? StepCause.outage : nil, at: time))
       }, completion: completion)
   }
 
@@ -105,16 +105,19 @@ package final class TaskStore: Sendable {
   /// - Parameters:
   ///   - dueOnly: leave those whose wake-up time has not come.
   ///   - attempts: added to the attempts of each.
+  ///   - cause: for their timelines.
   @discardableResult
   package func transitionAll(
-    from state: TaskState, to target: TaskState, dueOnly: Bool = false, attempts: Int = 0
+    from state: TaskState, to target: TaskState, dueOnly: Bool = false, attempts: Int = 0,
+    cause: String? = nil
   ) async throws(StoreError) -> [TaskRow] {
     let time = now()
     guard states.allows(state, target) else {
       throw StoreError(description: "no transition leads from \(state) to \(target)")
     }
     return try await writer.perform { table throws(StoreError) in
-      try table.moveAll(from: state, to: target, dueOnly: dueOnly, attempts: attempts, at: time)
+      try table.moveAll(
+        from: state, to: target, dueOnly: dueOnly, attempts: attempts, cause: cause, at: time)
     }
   }
 

@@ -38,18 +38,19 @@ final class TaskTable {
     inserts = try connection.statement(
       """
       INSERT INTO tasks (seq, id, description, type, state, created_at, updated_at, executor, model, complexity,
-        idempotency_key, history)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        idempotency_key, history, steps)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
       """)
     updates = try connection.statement(
       """
       UPDATE tasks SET state = ?, updated_at = ?, executor = ?, model = ?, attempts = ?, result = ?,
-        truncated = ?, error = ?, error_info = ?, wake_at = ?
+        truncated = ?, error = ?, error_info = ?, wake_at = ?, steps = \(StepText.kept) || ?
       WHERE seq = ?
       """)
     let move = """
-      UPDATE tasks SET state = ?, updated_at = ?, attempts = attempts + ?, wake_at = NULL
-      WHERE state = ? AND (? = 0 OR wake_at IS NULL OR wake_at <= ?)
+      UPDATE tasks SET state = ?1, updated_at = ?2, attempts = attempts + ?3, wake_at = NULL,
+        steps = \(StepText.kept) || substr(?1, 1, 2) || (?2 - created_at) || ?6
+      WHERE state = ?4 AND (?5 = 0 OR wake_at IS NULL OR wake_at <= ?2)
       RETURNING
       """
     moves = try connection.statement(move + " seq, id, executor, complexity")
@@ -111,8 +112,12 @@ final class TaskTable {
     try byKey.first(.text(key), row: Rows.task)
   }
 
-  /// - Parameter path: the states it goes along; its row is written once, in the last of them.
-  func insert(_ task: NewTask, along path: [TaskState], at time: Timestamp) throws(StoreError) -> StoredTask {
+  /// - Parameters:
+  ///   - path: the states it goes along, `idle` first; its row is written once, in the last of them.
+  ///   - cause: of the last step, where that is not the first.
+  func insert(
+    _ task: NewTask, along path: [TaskState], cause: String? = nil, at time: Timestamp
+  ) throws(StoreError) -> StoredTask {
     let state = path.last ?? .idle
     let number = lastNumber + 1
     let id = ids.id(of: number, nonce: random.next())
@@ -120,7 +125,9 @@ final class TaskTable {
     try inserts.run(
       .integer(number), .text(id), .text(task.description), .text(task.type), .text(state.rawValue),
       .integer(time.milliseconds), .integer(time.milliseconds), .text(task.executor), .text(task.model),
-      SQLValue(task.complexity), SQLValue(task.idempotencyKey), SQLValue(history))
+      SQLValue(task.complexity), SQLValue(task.idempotencyKey), SQLValue(history),
+      .text(StepText.lines(along: Array(path.dropFirst()), cause.map(TaskChange.init) ?? TaskChange(), at: 0))
+    )
     lastNumber = number
     counts[state, default: 0] += 1
     let stored = StoredTask(
@@ -150,6 +157,7 @@ final class TaskTable {
       .text(state.rawValue), .integer(updated.milliseconds), .text(next.executor), .text(next.model),
       SQLValue(next.attempts), SQLValue(next.result), .integer(next.isTruncated ? 1 : 0),
       SQLValue(next.error), SQLValue(next.errorInfo?.description), SQLValue(next.wakeAt?.milliseconds),
+      .text(StepText.lines(along: path, change, at: updated.milliseconds - task.createdAt.milliseconds)),
       .integer(next.sequence))
     count(1, from: task.state, to: state)
     if watch?.wantsSteps == true { note(next, along: path, from: task) }
@@ -164,11 +172,12 @@ final class TaskTable {
 
   /// Moves every task in `state`, or those that are due, and gives them, oldest first.
   func moveAll(
-    from state: TaskState, to target: TaskState, dueOnly: Bool, attempts: Int, at time: Timestamp
+    from state: TaskState, to target: TaskState, dueOnly: Bool, attempts: Int, cause: String?,
+    at time: Timestamp
   ) throws(StoreError) -> [TaskRow] {
     let parameters: [SQLValue] = [
       .text(target.rawValue), .integer(time.milliseconds), SQLValue(attempts), .text(state.rawValue),
-      .integer(dueOnly ? 1 : 0), .integer(time.milliseconds),
+      .integer(dueOnly ? 1 : 0), .text(StepText.fields(nil, nil, cause) + "\n"),
     ]
     var moved: [(number: Int64, row: TaskRow)] = []
     var steps: [StoredTask] = []

@@ -137,6 +137,32 @@ struct SystemMonitorTests {
     #expect(monitor.state == .degraded)
   }
 
+  @Test("the history has the last changes, and the next process goes on with it")
+  func history() throws {
+    var before = monitor()
+    for turn in 0..<40 {
+      let time = Timestamp(milliseconds: Int64(turn + 1) * 1000)
+      for _ in 0..<2 { _ = before.failed(.litellm, .timeout, counts: .always, at: time) }
+      for _ in 0..<2 { _ = before.succeeded(.litellm, by: .completionProbe, at: time) }
+    }
+    #expect(before.history.count == spec.limits.systemHistory)
+    #expect(before.history.suffix(2).map(\.cause) == ["litellm: timeout", "litellm: answers"])
+    #expect(before.history.last?.state == .normal && before.history.last?.at == before.since)
+    var after = try #require(
+      SystemMonitor(spec: spec, settings: settings, note: before.note, history: before.historyNote))
+    #expect(after.history == before.history)
+    // A change that was written, and its place in the history not.
+    let kept = before.historyNote
+    for _ in 0..<2 { _ = before.failed(.litellm, counts: .always, at: Timestamp(milliseconds: 99_000)) }
+    after = try #require(SystemMonitor(spec: spec, settings: settings, note: before.note, history: kept))
+    #expect(after.history.last == SystemMonitor.Change(state: .degraded, at: before.since))
+    #expect(after.history.count == spec.limits.systemHistory)
+    for strange: JSONValue? in [nil, "old", [["state": "lost", "at": 1]]] {
+      after = try #require(SystemMonitor(spec: spec, settings: settings, note: before.note, history: strange))
+      #expect(after.history == [SystemMonitor.Change(state: .degraded, at: before.since)])
+    }
+  }
+
   @Test("the next process goes on counting where this one ended")
   func restart() throws {
     var before = monitor(.degraded)

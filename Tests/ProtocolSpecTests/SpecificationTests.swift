@@ -43,8 +43,8 @@ struct SpecificationTests {
   func contents() {
     #expect(
       spec.methods.map(\.name) == [
-        "cancel_task", "create_task", "get_task_status", "list_tasks", "ping", "subscribe", "system_status",
-        "unsubscribe",
+        "cancel_task", "create_task", "get_task_status", "get_task_timeline", "list_tasks", "ping",
+        "subscribe", "system_status", "unsubscribe",
       ])
     #expect(spec.errors[.taskNotFound].code == 1001)
     #expect(spec.taskStates.final == [.completed, .failed, .cancelled])

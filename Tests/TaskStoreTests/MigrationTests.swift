@@ -145,6 +145,9 @@ struct MigrationTests {
     let page = try await store.page(state: nil, before: nil, limit: 10)
     #expect(page.tasks.map(\.id) == [created.id, id(5), id(3), id(2), id(1)])
     #expect(store.counts[.cancelled] == 1 && store.counts[.idle] == 1)
+    let reader = try store.makeReader()
+    let states = try [1, 3, 5].map { try reader.timeline(id($0)) }.map { $0?.steps.map(\.state) }
+    #expect(states == [[.idle, .completed], [.idle, .waiting], [.idle, .cancelled]])
     let again = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
     #expect(again.counts == store.counts)
     #expect(try await again.task(id(5))?.state == .cancelled)
@@ -161,6 +164,7 @@ struct MigrationTests {
       return try connection.statement(all).rows { $0.text(0) ?? "" }.filter {
         !$0.contains("sqlite_sequence")
       }
+      .map { $0.filter { !$0.isWhitespace } }
     }
     let fresh = try StoreFixture()
     #expect(try tables(path) == tables(fresh.folder.appending(path: "omni.db").path))
@@ -169,11 +173,11 @@ struct MigrationTests {
 
   @Test("a newer version is refused")
   func newer() throws {
-    try SQLiteConnection(path: path, isReadOnly: false).execute("PRAGMA user_version = 3")
+    try SQLiteConnection(path: path, isReadOnly: false).execute("PRAGMA user_version = 4")
     #expect {
       _ = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
     } throws: { error in
-      "\(error)" == "the store was written by a newer server: its version is 3, this one knows 2"
+      "\(error)" == "the store was written by a newer server: its version is 4, this one knows 3"
     }
     try? FileManager.default.removeItem(at: folder)
   }
