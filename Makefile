@@ -20,7 +20,7 @@ FUZZER ?= mutator
 BENCH ?=
 
 .PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv venv-litellm venv-mcp2 browser interop \
-  bench fuzz sanitize sanitize-address sanitize-thread lint docs release clean
+  bench fuzz sanitize sanitize-address sanitize-thread lint docs release static clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -154,6 +154,12 @@ docs: build ## write docs/protocol.md again from Spec/
 
 release: deps ## optimised programs in .build/release
 	swift build -c release
+
+# What the image is made of; it needs libcurl4-openssl-dev and Python too. Without debug information, which is
+# stripped at the end anyway.
+static: deps ## the three programs as one static file, in .build/static/bin
+	swift build -c release --static-swift-stdlib -Xswiftc -gnone --scratch-path .build/static
+	deploy/image/link.sh .build/static/release .build/static/bin
 
 clean: ## remove what was built
 	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) $(LITELLM_VENV) $(MCP2_VENV) .venv27

@@ -1,4 +1,5 @@
 // swift-tools-version: 6.2
+import Foundation
 import PackageDescription
 
 let strict: [SwiftSetting] = [
@@ -132,3 +133,8 @@ let package = Package(
   ],
   swiftLanguageModes: [.v6]
 )
+
+// An image is built without the tests.
+if !FileManager.default.fileExists(atPath: "\(Context.packageDirectory)/Tests") {
+  package.targets.removeAll { $0.path?.hasPrefix("Tests/") == true }
+}

@@ -21,6 +21,9 @@ struct Program {
       case .version: return say(Options.version + "\n")
       case .recordHelp: return say(RecordOptions.help)
       case .record(let options): return await record(options)
+      case .healthcheck(let options):
+        let complaint = await Healthcheck(options).complaint()
+        return complaint.map { complain($0, code: 1) } ?? say("healthy\n")
       case .run(let parsed): options = parsed
       }
     } catch {

@@ -9,6 +9,7 @@ enum Command: Sendable {
   case run(Options)
   case record(RecordOptions)
   case recordHelp
+  case healthcheck(Options)
 }
 
 struct UsageError: Error, CustomStringConvertible {
@@ -40,6 +41,7 @@ struct Options: Sendable, Equatable {
 
     Usage: mock-litellm [options]
            mock-litellm record --upstream URL --output FILE, see mock-litellm record --help
+           mock-litellm healthcheck [--admin-port N], for containers: whether one runs here
 
       --host ADDRESS       where to listen (127.0.0.1)
       --port N             LiteLLM (4000); 0 takes any free port, also below
@@ -117,6 +119,8 @@ extension Command {
     }
     var options = Options()
     var rest = arguments[...]
+    let isHealthcheck = rest.first == "healthcheck"
+    if isHealthcheck { rest.removeFirst() }
     while let (name, value) = try next(&rest, known: names) {
       switch name {
       case "--help": return .help
@@ -124,7 +128,7 @@ extension Command {
       default: try options.set(name, value)
       }
     }
-    return .run(options)
+    return isHealthcheck ? .healthcheck(options) : .run(options)
   }
 
   /// Takes an option with its value from the front, in either form; flags have none.

@@ -76,8 +76,14 @@ struct Main {
     let path =
       invocation.config ?? standard.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
     do {
+      if let path, (try? FileManager.default.contentsOfDirectory(atPath: path)) != nil {
+        // What a container engine makes of a file that is not there when it is to mount it.
+        throw StartError("\(path) is a folder: remove it, and copy config.yaml.example to \(path)", exit: 2)
+      }
       let file = try path.map { try YAMLParser.parse(contentsOf: $0) }
       return Settings(try Configuration(file: file, environment: environment, keys: spec.configuration))
+    } catch let error as StartError {
+      throw error
     } catch let error as SourceError {
       throw StartError(error.description, exit: 2)
     } catch let error as ConfigurationError {

@@ -93,6 +93,20 @@ struct BinaryTests {
     }
   }
 
+  @Test("healthcheck tells by its exit code whether a mock is there, and leaves no trace in the journal")
+  func healthcheck() async throws {
+    var port = 0
+    try await RunningMock.run { (mock: RunningMock) async throws in
+      port = mock.port("admin")
+      let (code, output, errors) = try Binary(["healthcheck", "--admin-port", "\(port)"]).finish()
+      #expect((code, output, errors) == (0, "healthy\n", ""))
+      #expect(try mock.journal()["calls"]?.array?.isEmpty == true)
+    }
+    let (code, output, errors) = try Binary(["healthcheck", "--admin-port", "\(port)"]).finish()
+    #expect((code, output) == (1, ""))
+    #expect(errors.hasPrefix("mock-litellm: not healthy: http://127.0.0.1:\(port)/"))
+  }
+
   @Test("usage errors are one clear line and exit code 2; help and version say what they are")
   func usage() throws {
     let wrong = try Binary(["--prot", "1"]).finish()
