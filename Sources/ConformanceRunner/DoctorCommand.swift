@@ -16,6 +16,7 @@ struct DoctorCommand: Command {
     Flag(
       name: "--restart", value: "COMMAND",
       summary: "restarts it, to see that a task survives: 'docker compose restart'"),
+    Flag(name: "--container", value: "NAME", summary: "ask docker about this container"),
     Flag(name: "--litellm", value: "URL", summary: "ask this LiteLLM too whether it is alive"),
     Flag(
       name: "--token-env", value: "NAME", summary: "the variable with the token; default: OMNI_TOKEN, if set"),
@@ -23,15 +24,17 @@ struct DoctorCommand: Command {
     Flag(name: "--output", value: "FILE", summary: "write the checklist as JSON"),
   ]
   static let about = """
-    Look whether a deployed orchestrator is fit: reachable here and from afar, healthy, writable,
-    closed to strangers, ping, a task made and read, LiteLLM reachable, tasks kept over a restart.
+    Look whether a deployed orchestrator is fit: its container, reachable here and from afar, healthy,
+    writable, closed to strangers and to web pages, ping, MCP, a task made and read, LiteLLM reachable,
+    served by Tailscale, tasks kept over a restart.
     Each line tells what was seen and, where something is wrong, what to do. Nothing is harmed: one task
     is made that says what it is, with wait: false, and cancelled; nothing is restarted without --restart.
+    A line with ○ can be answered only on the Mac mini of the deployment, and says how.
     """
   static let examples = """
       omni-conformance doctor ws://127.0.0.1:18765
-      omni-conformance doctor ws://127.0.0.1:18765 --restart 'docker compose restart' \\
-        --remote ws://macmini.example.ts.net:18765 --litellm http://127.0.0.1:4000
+      omni-conformance doctor ws://127.0.0.1:18765 --container omni-orchestrator \\
+        --restart 'docker compose restart' --remote ws://macmini.example.ts.net:18765 --litellm http://127.0.0.1:4000
       MINE=… omni-conformance doctor wss://tasks.example.com --token-env MINE --output doctor.json
     """
 
@@ -49,6 +52,7 @@ struct DoctorCommand: Command {
     plan.remote = arguments["--remote"]
     plan.liteLLM = arguments["--litellm"]
     plan.restart = arguments["--restart"]
+    plan.container = arguments["--container"]
     plan.roots = try CommonFlags.roots(arguments)
     plan.environment = ProcessInfo.processInfo.environment
     plan.tokenName = arguments["--token-env"] ?? plan.tokenName

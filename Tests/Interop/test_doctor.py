@@ -55,9 +55,11 @@ def test_a_server_that_is_fit(mock: Mock, serve, tmp_path: Path, until_asked):
     until_asked(server)
     visit = Visit(tmp_path, server.url, "--remote", server.url, "--litellm", mock.litellm)
     assert (visit.code, visit.ids("bad")) == (0, []), visit.text
-    assert visit.ids("good") == ["reachable", "healthy", "ready", "ping", "task", "system", "litellm", "remote"]
-    assert visit.ids("open") == ["token", "persistence"]
-    assert visit.text.endswith("healthy: 8 good, 0 bad, 2 not checked\n")
+    assert visit.ids("good") == [
+        "reachable", "healthy", "ready", "origin", "ping", "mcp", "task", "system", "litellm", "remote"]
+    assert visit.ids("open") == ["container", "token", "persistence"]
+    assert visit.ids("elsewhere") == ["tailscale"]
+    assert visit.text.endswith("healthy: 10 good, 0 bad, 3 not checked, 1 for the Mac mini itself\n")
     assert "✓ ping" in visit.text and "– survives a restart" in visit.text
     # What it has left behind is one task that says what it is.
     with sqlite3.connect(tmp_path / "data" / "omni.db") as store:
@@ -166,7 +168,70 @@ def test_the_orchestrator_that_is_deployed_today(start, tmp_path: Path):
     url = child.first_line().removeprefix("listening on ")
     visit = Visit(tmp_path, url)
     assert (visit.code, visit.ids("good")) == (1, ["reachable", "task"]), visit.text
-    assert visit.ids("bad") == ["healthy", "ready", "ping", "system"]
+    assert visit.ids("bad") == ["healthy", "ready", "origin", "ping", "mcp", "system"]
+
+
+# The container and the tailnet, by programs that answer as the real ones are documented to.
+
+CONTAINER = {
+    "State": {"Status": "running", "Health": {"Status": "healthy"}},
+    "Config": {"User": "10001", "Env": ["PATH=/usr/bin", "OMNI_DATA=/app/data"]},
+    "HostConfig": {"ReadonlyRootfs": True},
+    "Mounts": [{"Type": "volume", "Name": "omni-data", "Destination": "/app/data", "RW": True}],
+}
+
+
+def tool(folder: Path, name: str, output: str, code: int = 0) -> None:
+    """A program of this name that writes this."""
+    folder.mkdir(exist_ok=True)
+    path = folder / name
+    path.write_text(f"#!/bin/sh\ncat <<'END'\n{output}\nEND\nexit {code}\n")
+    path.chmod(0o755)
+
+
+def changed(**changes) -> dict:
+    container = json.loads(json.dumps(CONTAINER))
+    for path, value in changes.items():
+        *way, last = path.split("__")
+        place = container
+        for step in way:
+            place = place[step]
+        place[last] = value
+    return container
+
+
+@pytest.mark.parametrize("container, bad, seen", [
+    (CONTAINER, [], "omni runs and is healthy"),
+    (changed(State__Status="exited", State__ExitCode=137), ["container"], "omni is exited, exit code 137"),
+    (changed(State__Health={"Status": "unhealthy"}), ["container"], "omni is unhealthy"),
+    (changed(State__Health=None), ["container"], "without a health check"),
+    (changed(Config__User="0:0"), ["confined"], "runs as root"),
+    (changed(HostConfig__ReadonlyRootfs=False), ["confined"], "can be written"),
+    (changed(Mounts=[]), ["volume"], "goes with the container"),
+])
+def test_the_container(mock: Mock, serve, tmp_path: Path, container: dict, bad: list[str], seen: str):
+    server = serve(**mock.variables)
+    tool(tmp_path / "bin", "docker", json.dumps(container))
+    visit = Visit(tmp_path, server.url, "--container", "omni", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert (visit.code, visit.ids("bad")) == (len(bad), bad), visit.text
+    assert seen in visit.text
+
+
+def test_an_engine_that_cannot_be_asked(mock: Mock, serve, tmp_path: Path):
+    server = serve(**mock.variables)
+    tool(tmp_path / "bin", "docker", "Cannot connect to the Docker daemon", code=1)
+    visit = Visit(tmp_path, server.url, "--container", "omni", PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert (visit.code, visit.ids("bad")) == (1, ["container"]), visit.text
+    assert "docker context show" in visit.checks["container"]["advice"]
+
+
+@pytest.mark.parametrize("served, code, verdict", [(True, 0, "good"), (False, 0, "bad"), (True, 1, "bad")])
+def test_the_tailnet(mock: Mock, serve, tmp_path: Path, served: bool, code: int, verdict: str):
+    server = serve(**mock.variables)
+    status = {"TCP": {str(server.port if served else 1): {"TCPForward": "127.0.0.1:1"}}}
+    tool(tmp_path / "bin", "tailscale", json.dumps(status), code)
+    visit = Visit(tmp_path, server.url, PATH=f"{tmp_path / 'bin'}:{os.environ['PATH']}")
+    assert (visit.checks["tailscale"]["verdict"], visit.code) == (verdict, int(verdict == "bad")), visit.text
 
 
 @pytest.mark.parametrize("arguments, message", [

@@ -13,6 +13,8 @@ package struct Doctor: Sendable {
     package var remote: String?
     package var restart: String?
     package var liteLLM: String?
+    /// The container to ask the engine for.
+    package var container: String?
     package var token: String?
     /// The variable that the token was read from.
     package var tokenName = "OMNI_TOKEN"
@@ -54,6 +56,7 @@ package struct Doctor: Sendable {
   }
 
   package mutating func run() async -> DoctorReport {
+    await container()
     do throws(TargetProblem) {
       let (endpoint, tunnel) = try await endpoint(plan.url)
       await local(endpoint)
@@ -62,6 +65,7 @@ package struct Doctor: Sendable {
       add("reachable", "reachable", .bad, error.description, advice: Self.absent)
     }
     await liteLLM()
+    await tailnet()
     await remote()
     return report
   }
@@ -70,7 +74,7 @@ package struct Doctor: Sendable {
     "is it running (docker compose ps), does it listen on this address (OMNI_HOST, OMNI_PORT), is the port published?"
 
   /// The endpoint, by way of a tunnel where it speaks TLS; the tunnel ends with who holds it.
-  private func endpoint(_ url: HTTPURL) async throws(TargetProblem) -> (LiveEndpoint, TLSTunnel?) {
+  func endpoint(_ url: HTTPURL) async throws(TargetProblem) -> (LiveEndpoint, TLSTunnel?) {
     guard TLSTunnel.isNeeded(for: url) else {
       let text = "ws://\(url.hostField)\(url.target == "/" ? "" : url.target)"
       return (LiveEndpoint(url: text, headers: [], loop: loop), nil)
@@ -100,14 +104,16 @@ package struct Doctor: Sendable {
     }
     await pages(endpoint)
     await token(endpoint)
+    await origin(endpoint)
     await ping(socket)
+    await mcp(endpoint)
     let task = await task(socket)
     await system(socket)
     socket.close()
     await persistence(endpoint, task)
   }
 
-  private func refusalAdvice(_ status: Int) -> String {
+  func refusalAdvice(_ status: Int) -> String {
     switch status {
     case 401 where plan.token == nil: "it needs a token: put it in a variable and name that with --token-env"
     case 401: "the token in \(plan.tokenName) is not the one the server was started with"
@@ -165,6 +171,47 @@ package struct Doctor: Sendable {
     }
   }
 
+  /// A page of another site must not be able to give it work through the browser of who looks at it.
+  private mutating func origin(_ endpoint: LiveEndpoint) async {
+    let title = "closed to web pages"
+    do throws(WebSocketClientError) {
+      let page = try await endpoint.connect(bearer: plan.token, origin: Self.strangeOrigin)
+      page.close()
+      add(
+        "origin", title, .bad, "a page of \(Self.strangeOrigin) may connect",
+        advice:
+          "every web page that somebody on this machine opens can use it: is a proxy taking Origin away?")
+    } catch {
+      add("origin", title, .good, "a page of another site: \(error.description)")
+    }
+  }
+
+  private static let strangeOrigin = "http://doctor.invalid"
+
+  /// What MCP clients do first.
+  private mutating func mcp(_ endpoint: LiveEndpoint) async {
+    let title = "MCP"
+    do throws(WebSocketClientError) {
+      let socket = try await endpoint.connect(bearer: plan.token)
+      defer { socket.close() }
+      let revision = spec.mcp.newest.name
+      let reply = await LiveEndpoint.ask(
+        call(
+          "initialize",
+          [
+            "protocolVersion": .string(revision), "capabilities": [:],
+            "clientInfo": ["name": "omni-conformance doctor", "version": .string(kitVersion)],
+          ]), on: socket)
+      guard case .result(let value) = reply, let name = value["serverInfo"]?["name"]?.string else {
+        return add("mcp", title, .bad, "initialize is answered by \(reply.text)", advice: Self.notOne)
+      }
+      let agreed = value["protocolVersion"]?.string ?? "no revision"
+      add("mcp", title, .good, "\(FlowText.text(.string(name), limit: 60)) speaks \(agreed)")
+    } catch {
+      add("mcp", title, .bad, error.description, advice: Self.notOne)
+    }
+  }
+
   private mutating func ping(_ socket: WebSocketClient) async {
     let bare = await LiveEndpoint.ask(["method": "ping"], on: socket)
     guard case .result("pong") = bare else {
@@ -180,7 +227,7 @@ package struct Doctor: Sendable {
   }
 
   private static let volume = "is the volume mounted, writable for the user of the container, and not full?"
-  private static let notOne = "is this an orchestrator? omni-conformance run --target says what does not hold"
+  static let notOne = "is this an orchestrator? omni-conformance run --target says what does not hold"
 
   // MARK: Tasks
 
@@ -315,33 +362,6 @@ package struct Doctor: Sendable {
       add("litellm", title, .good, "\(path) says 200")
     } else {
       add("litellm", title, .bad, "\(path) " + Self.said(page), advice: "is LiteLLM running at \(base)?")
-    }
-  }
-
-  private mutating func remote() async {
-    let title = "reachable remotely"
-    guard let url = plan.remote else {
-      return add(
-        "remote", title, .open, "not tried", advice: "--remote ws://NAME.TAILNET.ts.net:18765 tries it")
-    }
-    let advice = "does tailscale serve status name the port, and is this machine in the tailnet?"
-    do {
-      let (endpoint, tunnel) = try await endpoint(HTTPURL(url))
-      defer { withExtendedLifetime(tunnel) {} }
-      let socket = try await endpoint.connect(bearer: plan.token)
-      defer { socket.close() }
-      let reply = await LiveEndpoint.ask(["method": "ping"], on: socket)
-      guard case .result("pong") = reply else {
-        return add("remote", title, .bad, "\(url): ping is answered by \(reply.text)", advice: Self.notOne)
-      }
-      add("remote", title, .good, "\(url) answers a ping")
-    } catch let error as WebSocketClientError {
-      if case .rejected(let status, _, _, let reason) = error {
-        return add("remote", title, .bad, "\(url): \(reason)", advice: refusalAdvice(status))
-      }
-      add("remote", title, .bad, "\(url): \(error)", advice: advice)
-    } catch {
-      add("remote", title, .bad, "\(url): \(error)", advice: advice)
     }
   }
 }

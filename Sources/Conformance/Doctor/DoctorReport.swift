@@ -6,6 +6,8 @@ package struct DoctorCheck: Sendable, Equatable {
     case good, bad
     /// It was not looked at, and the advice says how to.
     case open
+    /// Only the machine of the deployment can show it, and the advice says how.
+    case elsewhere
   }
 
   package let id: String
@@ -45,7 +47,7 @@ package struct DoctorReport: Sendable {
   }
 
   package static func lines(_ check: DoctorCheck) -> String {
-    let marks: [DoctorCheck.Verdict: String] = [.good: "✓", .bad: "✗", .open: "–"]
+    let marks: [DoctorCheck.Verdict: String] = [.good: "✓", .bad: "✗", .open: "–", .elsewhere: "○"]
     let gap = String(repeating: " ", count: max(22 - check.title.count, 1))
     var text = "\(marks[check.verdict] ?? "") \(check.title)\(gap)\(check.seen)\n"
     if let advice = check.advice { text += "  \(String(repeating: " ", count: 22))→ \(advice)\n" }
@@ -55,7 +57,9 @@ package struct DoctorReport: Sendable {
   package var verdict: String {
     let (bad, open) = (count(.bad), count(.open))
     let words = bad == 0 ? "healthy" : "not healthy"
-    return "\(words): \(count(.good)) good, \(bad) bad, \(open) not checked"
+    let elsewhere = count(.elsewhere)
+    let rest = elsewhere > 0 ? ", \(elsewhere) for the Mac mini itself" : ""
+    return "\(words): \(count(.good)) good, \(bad) bad, \(open) not checked\(rest)"
   }
 
   package var document: JSONValue {
@@ -71,6 +75,7 @@ package struct DoctorReport: Sendable {
       "format": 1, "url": .string(url), "checks": .array(list),
       "counts": [
         "good": .int(count(.good)), "bad": .int(count(.bad)), "open": .int(count(.open)),
+        "elsewhere": .int(count(.elsewhere)),
       ],
       "exit_code": .int(Int(exitCode)),
     ]

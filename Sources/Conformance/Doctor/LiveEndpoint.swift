@@ -35,9 +35,14 @@ struct LiveEndpoint: Sendable {
     http = HTTPClient(loop: loop, keptPerHost: 0)
   }
 
-  func connect(bearer token: String?) async throws(WebSocketClientError) -> WebSocketClient {
-    try await WebSocketClient.connect(
-      url: url, headers: headers(token), deadline: Self.patience, on: loop)
+  /// - Parameter origin: where a browser would say that it comes from.
+  func connect(
+    bearer token: String?, origin: String? = nil
+  ) async throws(WebSocketClientError) -> WebSocketClient {
+    var headers = headers(token)
+    if let origin { headers.append("Origin", origin) }
+    return try await WebSocketClient.connect(
+      url: url, headers: headers, deadline: Self.patience, on: loop)
   }
 
   private func headers(_ token: String?) -> HTTPHeaders {
