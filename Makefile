@@ -19,7 +19,7 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv venv-litellm venv-mcp2 browser interop \
+.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv promtool venv-litellm venv-mcp2 browser interop \
   bench fuzz sanitize sanitize-address sanitize-thread lint docs release static clean
 
 help: ## show this list
@@ -90,6 +90,15 @@ browser:
 	    apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core >/dev/null; } || true; \
 	fi
 
+# Only its tool is wanted: the package would start a service.
+promtool: venv
+	@if [ ! -x $(VENV)/bin/promtool ] && ! command -v promtool >/dev/null && command -v apt-get >/dev/null; then \
+	  echo "fetching promtool"; \
+	  { folder=$$(mktemp -d) && $(SUDO) apt-get update -qq && ( cd "$$folder" && apt-get download -qq prometheus ) && \
+	    dpkg -x "$$folder"/prometheus_*.deb "$$folder" && cp "$$folder/usr/bin/promtool" $(VENV)/bin/; \
+	    rm -rf "$$folder"; } || true; \
+	fi
+
 venv-litellm: venv
 	@[ -x $(LITELLM_VENV)/bin/python ] || python3 -m venv $(LITELLM_VENV) 2>/dev/null || true
 	@$(LITELLM_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements-litellm.txt || \
@@ -100,7 +109,7 @@ venv-mcp2: venv
 	@$(MCP2_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements-mcp2.txt || \
 	  { rm -rf $(MCP2_VENV); true; }
 
-interop: build venv venv-litellm venv-mcp2 browser ## clients and servers that are not ours, from PyPI
+interop: build venv venv-litellm venv-mcp2 browser promtool ## clients and servers that are not ours, from PyPI
 	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
 	  export OMNI_BIN=$(BIN); \
 	  $(VENV)/bin/python -m pytest -q -rs Tests/Interop || { \

@@ -44,7 +44,24 @@ package final class Log: Sendable {
     line["level"] = .string(level.rawValue)
     line["msg"] = .string(redaction.text(message))
     for (key, value) in redaction.members(fields()) { _ = line.insert(key, value) }
-    sink.write(JSONWriter.bytes(.object(line)) + [UInt8(ascii: "\n")])
+    sink.write(Self.oneLine(JSONWriter.text(.object(line))))
+  }
+
+  /// `text` as UTF-8 with a line feed, and as escapes what would end a line or turn it round where a person
+  /// looks at it: line separators, C1 controls and marks of direction.
+  private static func oneLine(_ text: String) -> [UInt8] {
+    var bytes: [UInt8] = []
+    for scalar in text.unicodeScalars {
+      switch scalar.value {
+      case 0x7F...0x9F, 0x2028...0x202E, 0x2066...0x2069:
+        bytes += "\\u".utf8
+        let digits = String(scalar.value, radix: 16)
+        bytes += (String(repeating: "0", count: 4 - digits.count) + digits).utf8
+      default: bytes += UTF8.encode(scalar) ?? UTF8.encodedReplacementCharacter
+      }
+    }
+    bytes.append(UInt8(ascii: "\n"))
+    return bytes
   }
 
   package func debug(_ message: String, _ fields: @autoclosure () -> JSONObject = JSONObject()) {

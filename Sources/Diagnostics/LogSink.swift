@@ -18,7 +18,9 @@ package final class DescriptorSink: LogSink {
 
   private struct State {
     var pending: [UInt8] = []
+    /// Since lines were last written, and since the start.
     var dropped = 0
+    var droppedInAll = 0
     var isScheduled = false
   }
 
@@ -35,6 +37,7 @@ package final class DescriptorSink: LogSink {
     let mustSchedule = state.withLock { state in
       guard state.pending.count + line.count <= Self.limit else {
         state.dropped += 1
+        state.droppedInAll += 1
         return false
       }
       state.pending += line
@@ -43,6 +46,9 @@ package final class DescriptorSink: LogSink {
     }
     if mustSchedule { queue.async { self.drain() } }
   }
+
+  /// Lines that nobody took in time.
+  package var dropped: Int { state.withLock { $0.droppedInAll } }
 
   package func flush() {
     let isDone = DispatchSemaphore(value: 0)
@@ -59,7 +65,7 @@ package final class DescriptorSink: LogSink {
       if state.dropped > 0 {
         bytes += "{\"level\":\"warning\",\"msg\":\"log lines dropped\",\"count\":\(state.dropped)}\n".utf8
       }
-      state = State()
+      state = State(droppedInAll: state.droppedInAll)
       return bytes
     }
     // A closed standard error must not end the program.

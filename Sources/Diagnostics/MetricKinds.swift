@@ -55,12 +55,19 @@ package final class Histogram: Metric {
 
   package var samples: [MetricSample] {
     let state = state.withLock { $0 }
-    var total = 0
-    var samples: [MetricSample] = []
-    for (count, bound) in zip(state.counts, bounds + [.infinity]) {
-      total += count
-      samples.append(MetricSample(Double(total), suffix: "_bucket", label: ("le", metricText(bound))))
-    }
-    return samples + [MetricSample(state.sum, suffix: "_sum"), MetricSample(Double(total), suffix: "_count")]
+    return histogramSamples(state.counts, sum: state.sum, bounds: bounds)
   }
+}
+
+/// The samples of a histogram.
+///
+/// - Parameter counts: for each bound, and one more for what is past all of them.
+func histogramSamples(_ counts: [Int], sum: Double, bounds: [Double]) -> [MetricSample] {
+  var total = 0
+  var samples: [MetricSample] = []
+  for (count, bound) in zip(counts, bounds + [.infinity]) {
+    total += count
+    samples.append(MetricSample(Double(total), suffix: "_bucket", label: ("le", metricText(bound))))
+  }
+  return samples + [MetricSample(sum, suffix: "_sum"), MetricSample(Double(total), suffix: "_count")]
 }

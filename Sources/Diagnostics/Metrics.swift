@@ -51,12 +51,19 @@ package final class MetricsRegistry: Sendable {
   }
 
   private func add<Metric>(_ family: MetricFamily<Metric>) -> MetricFamily<Metric> {
+    register(family)
+    return family
+  }
+
+  func register(_ family: any MetricText) {
     families.withLock { families in
       precondition(!families.contains { $0.name == family.name }, "\(family.name) is registered twice")
       families.append(family)
     }
-    return family
   }
+
+  /// The names of the families, in the order they were made.
+  package var names: [String] { families.withLock { $0.map(\.name) } }
 }
 
 /// What the registry writes.
@@ -131,20 +138,26 @@ package final class MetricFamily<Series: Metric>: MetricText {
   }
 
   var text: String {
-    var text = "# HELP \(name) \(escaped(help, quotes: false))\n# TYPE \(name) \(Series.type)\n"
+    var text = metricHead(name, help, Series.type)
     let all = series.withLock { $0 }.sorted { $0.key.lexicographicallyPrecedes($1.key) }
     for (values, series) in all {
       let own = zip(labels, values).map { (name: $0, value: $1) }
-      for sample in series.samples { text += line(sample, own) }
+      for sample in series.samples { text += metricLine(name, sample, own) }
     }
     return text
   }
+}
 
-  private func line(_ sample: MetricSample, _ own: [(name: String, value: String)]) -> String {
-    let all = own + [sample.label].compactMap(\.self)
-    let shown = all.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",")
-    return name + sample.suffix + (shown.isEmpty ? "" : "{\(shown)}") + " " + metricText(sample.value) + "\n"
-  }
+/// The lines before the samples of a family.
+func metricHead(_ name: String, _ help: String, _ type: String) -> String {
+  "# HELP \(name) \(escaped(help, quotes: false))\n# TYPE \(name) \(type)\n"
+}
+
+/// One sample, with the labels of its series and those of its own.
+func metricLine(_ name: String, _ sample: MetricSample, _ own: [(name: String, value: String)]) -> String {
+  let all = own + [sample.label].compactMap(\.self)
+  let shown = all.map { "\($0.name)=\"\(escaped($0.value, quotes: true))\"" }.joined(separator: ",")
+  return name + sample.suffix + (shown.isEmpty ? "" : "{\(shown)}") + " " + metricText(sample.value) + "\n"
 }
 
 /// Text as it stands in a HELP line, or between the quotes of a label.

@@ -19,6 +19,22 @@ package enum ConfigurationError: Error, Sendable, CustomStringConvertible {
 package struct Configuration: Sendable {
   /// By full key, `mcp_servers.openclaw.url` included; texts are checked and defaults filled in.
   private var values: [String: String] = [:]
+  private var origins: [String: Origin] = [:]
+
+  /// Where a value comes from.
+  package enum Origin: Sendable, CustomStringConvertible {
+    case standard
+    case file(SourcePlace)
+    case variable(String)
+
+    package var description: String {
+      switch self {
+      case .standard: "default"
+      case .file(let place): place.description
+      case .variable(let name): name
+      }
+    }
+  }
 
   /// - Parameters:
   ///   - file: the parsed config.yaml, or nil for none.
@@ -39,6 +55,7 @@ package struct Configuration: Sendable {
         guard let text = environment[name], !text.isEmpty else { continue }
         if let problem = key.problem(with: text) { throw .variable(name: name, message: problem) }
         values[key.key] = text
+        origins[key.key] = .variable(name)
       }
     }
   }
@@ -56,7 +73,9 @@ package struct Configuration: Sendable {
           ? try Self.words(of: entry.value, environment: environment)
           : try Self.text(of: entry.value, environment: environment)
         if let problem = key.problem(with: text) { throw entry.value.error(problem) }
-        values[key.isPattern ? path.joined(separator: ".") : key.key] = text
+        let name = key.isPattern ? path.joined(separator: ".") : key.key
+        values[name] = text
+        origins[name] = .file(entry.value.place)
       } else if keys.contains(where: { $0.isBelow(path) }) {
         try read(entry.value, path: path, environment: environment, keys: keys)
       } else {
@@ -107,6 +126,9 @@ package struct Configuration: Sendable {
 
   /// The value of a key, nil if it has neither value nor default.
   package subscript(key: String) -> String? { values[key] }
+
+  /// Where the value of a key comes from.
+  package func origin(of key: String) -> Origin { origins[key] ?? .standard }
 
   /// The names that stand for the `*` of `prefix.*`.
   package func names(under prefix: String) -> [String] {

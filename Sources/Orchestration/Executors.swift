@@ -28,6 +28,9 @@ package struct Executors: Sendable {
 
   var isEmpty: Bool { byName.isEmpty }
 
+  /// In no particular order.
+  var all: [Executor] { Array(byName.values) }
+
   subscript(name: String) -> Executor? { byName[name] }
 
   /// How many tasks each may do at one time, by name.

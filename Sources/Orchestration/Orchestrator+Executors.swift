@@ -34,7 +34,7 @@ extension Orchestrator {
     ])
     arguments["history"] = task.history
     do throws(Executor.Failure) {
-      return .completed(try await executor.execute(arguments, for: task.id))
+      return .completed(try await executed(arguments, task, executor))
     } catch {
       if Task.isCancelled { return abandoned() }
       log.warning(
@@ -45,6 +45,24 @@ extension Orchestrator {
           ("detail", .string(shown(error.cause.detail))),
         ]))
       return outcome(error, task, executor)
+    }
+  }
+
+  private nonisolated func executed(
+    _ arguments: JSONObject, _ task: StoredTask, _ executor: Executor
+  ) async throws(Executor.Failure) -> Completion {
+    var lost = false
+    do throws(CallFailure) {
+      return try await metrics.measured(executor.name) { () async throws(CallFailure) in
+        do throws(Executor.Failure) {
+          return try await executor.execute(arguments, for: task.id)
+        } catch {
+          lost = error.wasBegun
+          throw error.cause
+        }
+      }
+    } catch {
+      throw Executor.Failure(cause: error, wasBegun: lost)
     }
   }
 
@@ -76,6 +94,7 @@ extension Orchestrator {
     change.attempts = counts ? 1 : 0
     change.wakeAt = now().adding(spec.executors.waitAtMost)
     guard case .done = try await store.transition(task.id, to: .waiting, change) else { return }
+    metrics.suspended.add()
     finish(task.id, .suspended(id: task.id, message: unavailable(executor)))
     waitingForExecutor[executor.name, default: []].insert(task.id)
     await scheduleWakeUp()

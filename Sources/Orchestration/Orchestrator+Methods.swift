@@ -221,7 +221,7 @@ extension Orchestrator {
     case .done(let task):
       // Its call ends with it: the connection to the upstream is closed.
       if let work = running[id] { work.cancel() } else { queue.cancel(id) }
-      finish(id, .task(task))
+      over(task)
       return task.json
     }
   }

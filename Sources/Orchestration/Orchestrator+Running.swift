@@ -63,6 +63,11 @@ extension Orchestrator {
     do throws(StoreError) {
       let moved = try await store.transitionAll(from: .idle, to: .waiting, cause: StepCause.outage)
       isSuspending = false
+      metrics.suspended.add(Double(moved.count))
+      if !moved.isEmpty {
+        log.info(
+          "tasks suspended", JSONObject([("count", .int(moved.count)), ("cause", .string(StepCause.outage))]))
+      }
       for row in moved { finish(row.id, .suspended(id: row.id, message: monitorMessage)) }
     } catch {
       isSuspending = false
@@ -160,6 +165,7 @@ extension Orchestrator {
     }
     let started = try await store.move(id) { self.start(of: $0, with: executor, or: upstream, known) }
     guard case .done(let task) = started else { return }
+    logDispatch(of: task)
     switch task.state {
     case .executing:
       if let executor {
@@ -167,9 +173,20 @@ extension Orchestrator {
       } else if let upstream {
         try await settle(task, await call(task, upstream))
       }
-    case .waiting: await suspended(id, message: monitorMessage)
-    default: finish(id, .task(task))
+    case .waiting:
+      metrics.suspended.add()
+      await suspended(id, message: monitorMessage)
+    default: over(task)
     }
+  }
+
+  private nonisolated func logDispatch(of task: StoredTask) {
+    log.debug(
+      "task dispatched",
+      JSONObject([
+        ("task_id", .string(task.id)), ("state", .string(task.state.rawValue)),
+        ("executor", .string(task.executor)), ("model", .string(task.model)),
+      ]))
   }
 
   /// From the queue to an executor or an upstream, or to the end of a task whose attempts are used up.
@@ -209,7 +226,7 @@ extension Orchestrator {
       change.attempts = 1
       places.noteSuccess()
       if case .done(let done) = try await store.transition(task.id, to: .completed, change) {
-        finish(task.id, .task(done))
+        over(done)
       }
     case .failed(let failure): try await fail(task.id, failure)
     case .elsewhere(let failure):
@@ -233,7 +250,7 @@ extension Orchestrator {
     var change = change(for: failure, progress[id])
     change.attempts = 1
     if case .done(let task) = try await store.transition(id, to: .failed, change) {
-      finish(id, .task(task))
+      over(task)
     }
   }
 
@@ -258,6 +275,8 @@ extension Orchestrator {
     var change = TaskChange(cause: cause)
     change.wakeAt = wakeAt
     guard case .done = try await store.transition(id, to: .waiting, change) else { return }
+    metrics.suspended.add()
+    log.info("task suspended", JSONObject([("task_id", .string(id)), ("cause", .string(cause))]))
     if let wakeAt {
       finish(id, .suspended(id: id, message: message))
       // Most often there is a wake-up before, which sees to the next.

@@ -53,11 +53,13 @@ package actor Orchestrator {
   nonisolated let clock: any Clock<Duration>
   nonisolated let now: @Sendable () -> Timestamp
   nonisolated let subscriptions: Subscriptions
+  nonisolated let metrics: OrchestrationMetrics
 
   var monitor: SystemMonitor {
     didSet {
       copyOfMonitor.withLock { $0 = monitor }
       guard monitor.state != oldValue.state else { return }
+      metrics.systemChanges.with(monitor.state.rawValue).add()
       subscriptions.changed(SystemChange(from: oldValue.state, to: monitor.state, since: monitor.since))
     }
   }
@@ -102,7 +104,8 @@ package actor Orchestrator {
   package init(
     spec: Specification, settings: Settings, store: TaskStore, readers: LoopReaders, desk: CreationDesk,
     upstreams: Upstreams, executors: Executors = Executors(),
-    subscriptions: Subscriptions = Subscriptions(loops: []), log: Log, version: String, seed: UInt64,
+    subscriptions: Subscriptions = Subscriptions(loops: []), metrics: OrchestrationMetrics? = nil, log: Log,
+    version: String, seed: UInt64,
     clock: any Clock<Duration> = ContinuousClock(), now: @escaping @Sendable () -> Timestamp = Timestamp.now
   ) {
     self.spec = spec
@@ -113,6 +116,7 @@ package actor Orchestrator {
     self.upstreams = upstreams
     self.executors = executors
     self.subscriptions = subscriptions
+    self.metrics = metrics ?? OrchestrationMetrics(spec)
     self.log = log
     self.version = version
     self.clock = clock
@@ -206,6 +210,24 @@ package actor Orchestrator {
 
   private func stopRunning() {
     for task in running.values { task.cancel() }
+  }
+
+  /// The task has come to its end: counts it, and tells everybody who waits for it.
+  func over(_ task: StoredTask) {
+    metrics.ended(task)
+    logEnd(of: task)
+    finish(task.id, .task(task))
+  }
+
+  private func logEnd(of task: StoredTask) {
+    let hasFailed = task.state == .failed
+    log.write(
+      hasFailed ? .info : .debug, "task \(task.state.rawValue)",
+      JSONObject([
+        ("task_id", .string(task.id)), ("executor", .string(task.executor)), ("model", .string(task.model)),
+        ("attempts", .int(task.attempts)),
+        ("ms", .int(Int(task.updatedAt.milliseconds - task.createdAt.milliseconds))),
+      ]))
   }
 
   /// Tells everybody who waits for the task.

@@ -23,6 +23,7 @@ package final class Specification: Sendable {
   package let limits: Limits
   package let failures: FailureTable
   package let configuration: [ConfigurationKey]
+  package let metrics: MetricTable
   package let faults: [FaultSpec]
   package let profiles: [Profile]
   /// Every requirement of every file, by id.
@@ -72,6 +73,7 @@ package final class Specification: Sendable {
     executors = try ExecutorSpec(files.node("executors.yaml"), &requirements)
     failures = try FailureTable(files.node("failures.yaml"), &requirements)
     configuration = try ConfigurationKey.list(files.node("configuration.yaml"))
+    metrics = try MetricTable(files.node("metrics.yaml"))
     var faults: [FaultSpec] = []
     for file in try files.list("faults") { try FaultSpec.read(files.node(file), failures, into: &faults) }
     self.faults = faults

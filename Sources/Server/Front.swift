@@ -30,9 +30,15 @@ struct Front {
   }
 
   /// Starts the loops and lets `handler` answer.
-  func serve(_ handler: @escaping @Sendable (HTTPExchange) -> Void) -> HTTPServer {
+  ///
+  /// - Parameter refused: told the status of what is refused before the handler hears of it.
+  func serve(
+    _ handler: @escaping @Sendable (HTTPExchange) -> Void,
+    refused: @escaping @Sendable (Int) -> Void = { _ in }
+  ) -> HTTPServer {
     for loop in loops { loop.start() }
-    let server = HTTPServer(listener: listener, loops: loops, options: options, handler: handler)
+    let server = HTTPServer(
+      listener: listener, loops: loops, options: options, refused: refused, handler: handler)
     server.start()
     return server
   }

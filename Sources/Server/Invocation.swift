@@ -5,7 +5,7 @@ import YAML
 /// What the command line asks for.
 struct Invocation {
   enum Command {
-    case serve, bridge, echo, healthcheck, help, version
+    case serve, bridge, echo, healthcheck, checkConfig, help, version
   }
 
   private(set) var command = Command.serve
@@ -15,6 +15,8 @@ struct Invocation {
   private(set) var isStdio = false
   /// The server that `bridge` connects to.
   private(set) var address: String?
+  /// Whether `check-config` asks the services too.
+  private(set) var connects = false
   /// How long `healthcheck` keeps asking.
   private(set) var wait = Duration.zero
   /// Whether the fixtures of the official MCP scenarios are served too.
@@ -26,6 +28,8 @@ struct Invocation {
     while let argument = rest.popFirst() {
       switch argument {
       case "healthcheck": command = .healthcheck
+      case "check-config": command = .checkConfig
+      case "--connect": connects = true
       case "echo": command = .echo
       case "bridge":
         command = .bridge
@@ -72,6 +76,7 @@ enum Help {
              omni-server --stdio [--config FILE] [--spec DIR] [--conformance-fixtures]
              omni-server bridge [ws://HOST:PORT] [--config FILE]
              omni-server healthcheck [--config FILE] [--wait 10s]
+             omni-server check-config [--config FILE] [--connect]
              omni-server echo [--config FILE] [--spec DIR] [--loops N]
 
         --config FILE   the configuration; without it config.yaml of this folder, if there is one
@@ -85,6 +90,10 @@ enum Help {
         bridge          the same for a server that runs already and that others use too: by default the
                         one of the configuration, which is read only with --config; OMNI_TOKEN is sent
         healthcheck     ask the server of this configuration whether it is alive: exit 0 if so, else 1
+        check-config    say what the server would run with, where each value comes from, and what is
+                        worth a second look; secrets are never shown
+        --connect       also ask LiteLLM, the direct API and the local model whether they are there:
+                        exit 1 if one is not
         --wait TIME     keep asking so long until it is, such as 10s
         echo            answer every message with itself, for WebSocket test suites; limits.yaml of
                         --spec may allow the long messages that these send

@@ -47,6 +47,11 @@ struct Main {
     case .echo:
       let spec = try specification(invocation)
       try await Echo(spec: spec, settings: settings(invocation, spec), loops: invocation.loops).run()
+    case .checkConfig:
+      let spec = try specification(invocation)
+      try await CheckConfig(
+        spec: spec, configuration: configuration(invocation, spec), connects: invocation.connects
+      ).run()
     case .healthcheck:
       let spec = try specification(invocation)
       try await Healthcheck(try settings(invocation, spec)).run(wait: invocation.wait)
@@ -72,6 +77,12 @@ struct Main {
   private static func settings(
     _ invocation: Invocation, _ spec: Specification, standard: String? = "config.yaml"
   ) throws(StartError) -> Settings {
+    Settings(try configuration(invocation, spec, standard: standard))
+  }
+
+  private static func configuration(
+    _ invocation: Invocation, _ spec: Specification, standard: String? = "config.yaml"
+  ) throws(StartError) -> Configuration {
     let environment = ProcessInfo.processInfo.environment
     let path =
       invocation.config ?? standard.flatMap { FileManager.default.fileExists(atPath: $0) ? $0 : nil }
@@ -81,7 +92,7 @@ struct Main {
         throw StartError("\(path) is a folder: remove it, and copy config.yaml.example to \(path)", exit: 2)
       }
       let file = try path.map { try YAMLParser.parse(contentsOf: $0) }
-      return Settings(try Configuration(file: file, environment: environment, keys: spec.configuration))
+      return try Configuration(file: file, environment: environment, keys: spec.configuration)
     } catch let error as StartError {
       throw error
     } catch let error as SourceError {

@@ -45,13 +45,14 @@ struct OmniServer {
       throw StartError(error.description, exit: 1)
     }
     let desk = CreationDesk()
+    let metrics = ServerMetrics(spec: spec, settings: settings, loops: entrance.loops)
     let subscriptions = Subscriptions(loops: entrance.loops)
     let readers: LoopReaders
     do throws(StoreError) {
       lock = try StoreLock(storePath: settings.databasePath)
       store = try TaskStore(
         path: settings.databasePath, spec: spec, maxUnfinished: settings.maxQueued, committed: desk.flush,
-        watch: subscriptions)
+        watch: subscriptions, measured: metrics.orchestration.committed)
       readers = try LoopReaders(store, loops: entrance.loops)
     } catch {
       throw Self.storeError(error, settings, entrance)
@@ -60,14 +61,15 @@ struct OmniServer {
     let seed = settings.seed ?? .random(in: .min ... .max)
     orchestrator = Orchestrator(
       spec: spec, settings: settings, store: store, readers: readers, desk: desk,
-      upstreams: Upstreams(settings: settings, spec: spec, client: client),
+      upstreams: Upstreams(
+        settings: settings, spec: spec, client: client, metrics: metrics.orchestration),
       executors: Executors(
         settings: settings, spec: spec, client: client, log: log, version: kitVersion,
         environment: ProcessInfo.processInfo.environment, seed: seed),
-      subscriptions: subscriptions, log: log, version: kitVersion, seed: seed)
+      subscriptions: subscriptions, metrics: metrics.orchestration, log: log, version: kitVersion, seed: seed)
     service = try Service(
       spec: spec, settings: settings, log: log, store: store, readers: readers, subscriptions: subscriptions,
-      orchestrator: orchestrator, hasFixtures: hasFixtures)
+      orchestrator: orchestrator, metrics: metrics, hasFixtures: hasFixtures)
   }
 
   private static func storeError(
@@ -93,7 +95,7 @@ struct OmniServer {
     var server: HTTPServer?
     if case .port(let front) = entrance {
       raiseDescriptorLimit()
-      server = front.serve(Routes(service).serve)
+      server = front.serve(Routes(service).serve, refused: service.metrics.refused)
     }
     do throws(StoreError) {
       try await orchestrator.start()
@@ -103,6 +105,7 @@ struct OmniServer {
     service.phase = .ready
     var client: PipeClient?
     if case .pipe(let front) = entrance { client = front.serve(service) }
+    service.metrics.watchLag()
     announce()
     let memory = Task(priority: .background, operation: MemoryReturn.watch)
     defer { memory.cancel() }

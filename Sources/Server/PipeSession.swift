@@ -23,6 +23,7 @@ final class PipeSession: StreamSession, LinePipeHandler {
     self.whenEnded = whenEnded
     limits = service.spec.limits
     super.init(service, on: pipe.loop, remote: "stdio", dialect: .jsonrpc)
+    service.metrics.opened(.stdio)
   }
 
   // MARK: - What comes

@@ -22,6 +22,10 @@ struct Routes: Sendable {
 
   func serve(_ exchange: HTTPExchange) {
     let head = exchange.request.head
+    let metrics = service.metrics
+    exchange.onEnd { status in
+      if let status, status >= 400 { metrics.refused(status: status) }
+    }
     switch (head.path, exchange.isWebSocketUpgrade) {
     case (_, true): upgrade(exchange)
     case ("/healthz", _): answer(exchange) { $0.respond(status: 200, text: "alive\n") }
@@ -31,6 +35,8 @@ struct Routes: Sendable {
         refuse(exchange, refusal)
       } else if head.path == endpoint.http.path {
         endpoint.serve(exchange)
+      } else if head.path == "/metrics" {
+        answer(exchange, tellMetrics)
       } else if head.path == "/openrpc.json" {
         answer(exchange) {
           $0.respond(status: 200, headers: ["Content-Type": "application/json"], body: openRPC)
@@ -68,6 +74,16 @@ struct Routes: Sendable {
     }
   }
 
+  private func tellMetrics(_ exchange: HTTPExchange) {
+    let service = service
+    let sockets = exchange.openConnections
+    Task {
+      let text = await service.metrics.text(sockets: sockets, service.orchestrator)
+      exchange.respond(
+        status: 200, headers: ["Content-Type": MetricsRegistry.contentType], body: Array(text.utf8))
+    }
+  }
+
   private func refuse(_ exchange: HTTPExchange, _ refusal: Access.Refusal) {
     exchange.respond(status: refusal.status, headers: refusal.headers, text: refusal.text + "\n")
   }
@@ -88,8 +104,11 @@ struct Routes: Sendable {
     exchange.upgradeToWebSocket(
       subprotocol: service.spec.overview.subprotocol, options: WebSocketOptions(service.spec.limits)
     ) { connection in
-      service.log.debug("opened", JSONObject([("remote", .string(connection.remote))]))
-      return WebSocketSession(service, connection)
+      let session = WebSocketSession(service, connection)
+      service.log.debug(
+        "opened",
+        JSONObject([("connection", .int(session.client)), ("remote", .string(connection.remote))]))
+      return session
     }
   }
 }

@@ -24,6 +24,8 @@ final class Service: Sendable {
   /// Seals what clients carry from one request to the next.
   let sealed = SealedState()
   let subscriptions: Subscriptions
+  let metrics: ServerMetrics
+  let orchestrator: Orchestrator
   /// What goes out over HTTP and does not end by itself.
   let openStreams = HTTPOpenStreams()
   private let readers: LoopReaders
@@ -34,7 +36,7 @@ final class Service: Sendable {
   /// - Throws: if a method of the specification has no handler, or a handler no method.
   init(
     spec: Specification, settings: Settings, log: Log, store: TaskStore, readers: LoopReaders,
-    subscriptions: Subscriptions, orchestrator: Orchestrator, hasFixtures: Bool
+    subscriptions: Subscriptions, orchestrator: Orchestrator, metrics: ServerMetrics, hasFixtures: Bool
   ) throws(StartError) {
     self.spec = spec
     self.settings = settings
@@ -42,6 +44,8 @@ final class Service: Sendable {
     self.store = store
     self.readers = readers
     self.subscriptions = subscriptions
+    self.metrics = metrics
+    self.orchestrator = orchestrator
     let tasks = FixtureTasks { task in
       if let id = task["taskId"]?.string { subscriptions.changed(list: id) }
     }

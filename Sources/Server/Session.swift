@@ -1,3 +1,4 @@
+import Diagnostics
 import JSON
 import MCP
 import Orchestration
@@ -16,6 +17,8 @@ class Session {
   let remote: String
   /// The number of this client, whose tasks take turns with those of others.
   let client: Int
+  /// Where its requests are counted.
+  let tally: RequestTally
   var mcp: MCPSession
   /// Requests whose answers do not come at once.
   var underWay = RequestsUnderWay()
@@ -27,6 +30,7 @@ class Session {
     self.loop = loop
     self.remote = remote
     client = service.nextClient()
+    tally = service.metrics.tally(of: loop)
     mcp = MCPSession(service.mcp)
   }
 
@@ -52,8 +56,19 @@ class Session {
   /// - Parameter route: where messages go that belong to the request; nil for where all others go.
   func run(_ request: Request, route: (any RequestRoute)? = nil, done: @escaping Done) {
     if let result = service.immediate(request) {
-      done(self, request.isNotification ? nil : request.answer(.success(result)))
-    } else if request.method.mcp != nil {
+      let answer = request.isNotification ? nil : request.answer(.success(result))
+      tally.add(method: request.method.name, request.dialect, answer)
+      logDone(request, answer, .zero)
+      return done(self, answer)
+    }
+    let begun = ContinuousClock.now
+    let done: Done = { session, answer in
+      let time = begun.duration(to: .now)
+      session.tally.add(method: request.method.name, request.dialect, answer, time: time)
+      session.logDone(request, answer, time)
+      done(session, answer)
+    }
+    if request.method.mcp != nil {
       runMCP(request, route: route, done: done)
     } else {
       switch request.method.name {
@@ -62,6 +77,29 @@ class Session {
       default: start(request, route: route, done: done)
       }
     }
+  }
+
+  /// What was refused before it was a request.
+  func refused(_ answer: Answer) { tally.add(method: nil, answer.dialect, answer) }
+
+  /// One line for each request, for who looks for one: the number of the client, its own id, and the task.
+  private func logDone(_ request: Request, _ answer: Answer?, _ time: Duration) {
+    guard service.log.isEnabled(.debug) else { return }
+    var fields = JSONObject([
+      ("connection", .int(client)), ("request", request.id ?? .null),
+      ("method", .string(request.method.name)), ("dialect", .string(request.dialect.rawValue)),
+    ])
+    switch answer?.outcome {
+    case .success(let result)?:
+      fields["outcome"] = "ok"
+      fields["task_id"] = result["task_id"]
+    case .failure(let fault)?:
+      fields["outcome"] = .string(fault.name.rawValue)
+      fields["task_id"] = fault.data["task_id"]
+    case nil: fields["outcome"] = "none"
+    }
+    fields["ms"] = .int(Int(time / .milliseconds(1)))
+    service.log.debug("request", fields)
   }
 
   /// Runs a native request beside the loop.

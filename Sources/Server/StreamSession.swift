@@ -129,7 +129,9 @@ class StreamSession: Session {
   /// Runs `item` and calls `done` on the loop.
   private func run(_ item: Item, done: @escaping @Sendable (StreamSession, Answer?) -> Void) {
     switch item {
-    case .answer(let answer): done(self, answer)
+    case .answer(let answer):
+      refused(answer)
+      done(self, answer)
     case .request(let request):
       let bound = LoopBound(self, on: loop)
       run(request) { _, answer in done(bound.value, answer) }

@@ -21,6 +21,7 @@ extension WebSocketSession {
     } else if envelope.isJSONRPC {
       return true
     }
+    tally.add(envelope.isJSONRPC ? tally.jsonrpcPing : tally.barePing)
     let pong = envelope.isJSONRPC ? service.plain.jsonrpcPong : service.plain.barePong
     connection.sendHere(count: pong.count(id: id)) { pong.write(id: id, to: $0) }
     return true
@@ -42,6 +43,7 @@ extension WebSocketSession {
     guard let result = service.status(of: task, on: connection.loop) else { return false }
     let dialect: Dialect = envelope.isJSONRPC ? .jsonrpc : .bare
     reader.note(dialect)
+    tally.add(envelope.isJSONRPC ? tally.jsonrpcStatus : tally.bareStatus)
     let id = envelope.id.map { UnsafeRawBufferPointer(rebasing: bytes[$0]) }
     let answer = PlainSuccess(dialect: dialect, id: id, result: result)
     connection.sendHere(count: answer.count) { answer.write(to: $0) }

@@ -13,6 +13,7 @@ final class WebSocketSession: StreamSession, WebSocketHandler {
     let isMCP = connection.subprotocol == service.spec.overview.subprotocol
     super.init(
       service, on: connection.loop, remote: connection.remote, dialect: isMCP ? .jsonrpc : .bare)
+    service.metrics.opened(.webSocket)
   }
 
   func onMessage(
@@ -28,10 +29,13 @@ final class WebSocketSession: StreamSession, WebSocketHandler {
 
   func onClose(code: UInt16?, reason: String, clean: Bool, on connection: WebSocketConnection) {
     end()
+    service.metrics.closed(.webSocket)
+    service.metrics.closed(code: code)
     service.log.debug(
       "closed",
       JSONObject([
-        ("remote", .string(remote)), ("code", code.map { .int(Int($0)) } ?? .null),
+        ("connection", .int(client)), ("remote", .string(remote)),
+        ("code", code.map { .int(Int($0)) } ?? .null),
         ("reason", .string(reason)),
       ]))
   }

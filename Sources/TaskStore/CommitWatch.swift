@@ -20,3 +20,7 @@ package struct CommittedChanges: Sendable {
 
   var isEmpty: Bool { steps.isEmpty && !hasNewTasks }
 }
+
+/// Told on the thread of the writer how long a transaction took, how many jobs it had, and whether it was
+/// committed.
+package typealias CommitMeasure = @Sendable (_ time: Duration, _ jobs: Int, _ succeeded: Bool) -> Void

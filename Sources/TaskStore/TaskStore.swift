@@ -22,15 +22,17 @@ package final class TaskStore: Sendable {
   ///   - committed: told after each transaction, when its calls have been answered; on the thread
   ///     that answers them.
   ///   - watch: told after that what the transaction did.
+  ///   - measured: told how each transaction went.
   package init(
     path: String, spec: Specification, maxUnfinished: Int,
     now: @escaping @Sendable () -> Timestamp = Timestamp.now,
-    committed: @escaping @Sendable () -> Void = {}, watch: (any CommitWatch)? = nil
+    committed: @escaping @Sendable () -> Void = {}, watch: (any CommitWatch)? = nil,
+    measured: CommitMeasure? = nil
   ) throws(StoreError) {
     try StoreLock.createFolder(of: path)
     let connection = try SQLiteConnection(path: path, isReadOnly: false)
     try Schema.prepare(connection)
-    writer = try Writer(connection, committed: committed, watch: watch)
+    writer = try Writer(connection, committed: committed, watch: watch, measured: measured)
     reader = Reader(try TaskReader(path: path, commits: writer.commits))
     states = spec.taskStates
     pageBytes = spec.limits.pageBytes

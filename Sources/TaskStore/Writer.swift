@@ -23,13 +23,13 @@ final class Writer: Sendable {
   ///   - watch: told after that what the transaction did.
   init(
     _ connection: SQLiteConnection, committed: @escaping @Sendable () -> Void,
-    watch: (any CommitWatch)? = nil
+    watch: (any CommitWatch)? = nil, measured: CommitMeasure? = nil
   ) throws(StoreError) {
     let table = try TaskTable(connection, watch)
     let desk = WriterDesk(table.counts)
     self.desk = desk
     commits = desk.commits
-    let loop = WriterLoop(desk, connection, table, committed, watch)
+    let loop = WriterLoop(desk, connection, table, committed, watch, measured)
     Thread {
       Thread.current.name = "store.writer"
       loop.run()
@@ -131,15 +131,17 @@ private final class WriterLoop: @unchecked Sendable {
   private let table: TaskTable
   private let committed: @Sendable () -> Void
   private let watch: (any CommitWatch)?
+  private let measured: CommitMeasure?
 
   /// So that one transaction stays short enough for the first of its jobs.
   private static let transactionLimit = 1024
 
   init(
     _ desk: WriterDesk, _ connection: SQLiteConnection, _ table: TaskTable,
-    _ committed: @escaping @Sendable () -> Void, _ watch: (any CommitWatch)?
+    _ committed: @escaping @Sendable () -> Void, _ watch: (any CommitWatch)?, _ measured: CommitMeasure?
   ) {
     self.watch = watch
+    self.measured = measured
     self.desk = desk
     self.connection = connection
     self.table = table
@@ -159,12 +161,18 @@ private final class WriterLoop: @unchecked Sendable {
   }
 
   private func commit(_ jobs: ArraySlice<Writer.Job>) {
+    let begun = ContinuousClock.now
+    let succeeded = transact(jobs)
+    measured?(begun.duration(to: .now), jobs.count, succeeded)
+  }
+
+  private func transact(_ jobs: ArraySlice<Writer.Job>) -> Bool {
     do throws(StoreError) {
       try table.begin()
     } catch {
       desk.note(succeeded: false, table.counts)
       for job in jobs { job.refuse(error) }
-      return
+      return false
     }
     var completions: [Writer.Completion] = []
     completions.reserveCapacity(jobs.count)
@@ -182,5 +190,6 @@ private final class WriterLoop: @unchecked Sendable {
     desk.note(succeeded: failure == nil, table.counts)
     for completion in completions { completion(failure) }
     if let failure { for job in jobs.dropFirst(completions.count) { job.refuse(failure) } }
+    return failure == nil
   }
 }

@@ -6,6 +6,8 @@
 
 /// How many descriptors the process may have open at one time.
 package enum DescriptorLimit {
+  package static var current: Int { raise(to: 0) }
+
   /// Raises the soft limit to `wanted` if the hard limit allows it, and gives what it is then.
   ///
   /// Shells and service managers give a process 1024 and let it raise that, since programs that use

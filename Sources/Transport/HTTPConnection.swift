@@ -173,6 +173,7 @@ final class HTTPConnection: ChannelDelegate, ServedConnection {
   }
 
   private func respondAndClose(_ status: Int, _ text: String, _ headers: HTTPHeaders) {
+    server.refused(status)
     channel.withOutput { output in
       var head = HTTPResponseHead(status: status, headers: headers)
       head.headers.append("Content-Type", "text/plain; charset=utf-8")

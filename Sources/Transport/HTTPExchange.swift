@@ -37,6 +37,9 @@ package final class HTTPExchange: @unchecked Sendable {
     loop = connection.channel.loop
   }
 
+  /// Connections of the server that are open; to be called on `loop`.
+  package var openConnections: Int { connection?.server.connectionCount ?? 0 }
+
   /// Answers with a whole body. Content-Length, Date and Connection are added.
   package func respond(status: Int, headers: HTTPHeaders = [], body: [UInt8] = []) {
     hop { $0.respondHere(status, headers, body) }

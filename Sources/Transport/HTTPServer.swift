@@ -41,6 +41,7 @@ package final class HTTPServer: Sendable {
   package let listener: Listener
   package let options: HTTPServerOptions
   let handler: @Sendable (HTTPExchange) -> Void
+  let refused: @Sendable (Int) -> Void
   private let onConnect: @Sendable (HTTPConnectionHandle) -> ConnectDecision
   private let shards: [HTTPServerShard]
   private let accepted = Atomic<Int>(0)
@@ -48,15 +49,18 @@ package final class HTTPServer: Sendable {
   private let isDraining = Atomic<Bool>(false)
 
   /// `handler` is called on the connection's loop for each complete request; `onConnect` at each
-  /// accept. Without `loops` everything runs on the listener's.
+  /// accept, `refused` with the status of what is refused without the handler. Without `loops` everything
+  /// runs on the listener's.
   package init(
     listener: Listener, loops: [EventLoop] = [], options: HTTPServerOptions = HTTPServerOptions(),
     onConnect: @escaping @Sendable (HTTPConnectionHandle) -> ConnectDecision = { _ in .serve },
+    refused: @escaping @Sendable (Int) -> Void = { _ in },
     handler: @escaping @Sendable (HTTPExchange) -> Void
   ) {
     self.listener = listener
     self.options = options
     self.onConnect = onConnect
+    self.refused = refused
     self.handler = handler
     shards = (loops.isEmpty ? [listener.loop] : loops).map { [open] in HTTPServerShard($0, open: open) }
   }

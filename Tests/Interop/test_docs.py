@@ -17,7 +17,7 @@ FENCE = re.compile(r"^```(\w*) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # has a test of its own, and the blocks of fuzzing.md build the kit anew and take minutes.
 RUN = [
     "authoring.md", "ci.md", "failures.md", "generate.md", "judging-mcp-servers.md", "mock.md", "mcp.md",
-    "mock-recording.md", "prove.md", "reports.md", "subscriptions.md",
+    "mock-recording.md", "operations.md", "prove.md", "reports.md", "subscriptions.md",
 ]
 # What takes long is run shorter.
 SHORTER = {"--sequences 1000": "--sequences 20", "omni-conformance prove": "omni-conformance prove --run 'ping/*'"}

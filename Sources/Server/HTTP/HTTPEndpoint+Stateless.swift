@@ -18,7 +18,9 @@ extension HTTPEndpoint {
     switch reader.read(message) {
     case .request(let request) where request.isNotification: exchange.respond(status: 202)
     case .request(let request): answer(request, exchange)
-    case .refused(let answer): exchange.refuse(rules.status(of: answer, isStateless: true), answer)
+    case .refused(let answer):
+      service.metrics.tally(of: exchange.loop).add(method: nil, .jsonrpc, answer)
+      exchange.refuse(rules.status(of: answer, isStateless: true), answer)
     case .response: exchange.refuse(400, rules.refusal(http.messages.noResponses, revision))
     case .ignored, .batch: takeNotification(message, revision, exchange)
     }

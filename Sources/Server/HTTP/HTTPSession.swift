@@ -37,7 +37,9 @@ final class HTTPSession: Session {
     rate = RateLimit(perSecond: service.settings.rateLimit)
     events = EventStore(maxEvents: limits.streamEvents, maxBytes: limits.streamBytes)
     super.init(service, on: loop, remote: remote)
-    service.log.debug("opened", JSONObject([("remote", .string(remote)), ("mcp", "session")]))
+    service.metrics.opened(.http)
+    service.log.debug(
+      "opened", JSONObject([("connection", .int(client)), ("remote", .string(remote)), ("mcp", "session")]))
     watchIdleness()
   }
 
@@ -61,7 +63,9 @@ final class HTTPSession: Session {
     listening?.close()
     streams = [:]
     super.end()
-    service.log.debug("closed", JSONObject([("remote", .string(remote)), ("mcp", "session")]))
+    service.metrics.closed(.http)
+    service.log.debug(
+      "closed", JSONObject([("connection", .int(client)), ("remote", .string(remote)), ("mcp", "session")]))
   }
 
   // MARK: - What comes by POST
@@ -79,7 +83,9 @@ final class HTTPSession: Session {
     case .response(let response):
       answered(response)
       exchange.respond(status: 202)
-    case .refused(let answer): exchange.refuse(rules.status(of: answer, isStateless: false), answer)
+    case .refused(let answer):
+      refused(answer)
+      exchange.refuse(rules.status(of: answer, isStateless: false), answer)
     case .request(let request):
       guard request.isNotification else { return answer([request], exchange) }
       notify(request)
@@ -134,11 +140,15 @@ final class HTTPSession: Session {
     inFlightBytes += stream.size
     for (position, item) in items.enumerated() {
       switch item {
-      case .answer(let answer): put(answer, at: position, in: stream)
+      case .answer(let answer):
+        refused(answer)
+        put(answer, at: position, in: stream)
       case .request(let request):
         if isFull || !rate.admits() {
           let fault = service.spec.errors.fault(.rateLimited, retryAfter: .seconds(1))
-          put(request.answer(.failure(fault)), at: position, in: stream)
+          let answer = request.answer(.failure(fault))
+          tally.add(method: request.method.name, request.dialect, answer)
+          put(answer, at: position, in: stream)
         } else {
           run(request, at: position, in: stream)
         }
