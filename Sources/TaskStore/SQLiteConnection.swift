@@ -28,6 +28,8 @@ final class SQLiteConnection {
     }
     // The lock of the store keeps other servers away; somebody's shell may still be in the way.
     sqlite3_busy_timeout(database, 1000)
+    // In a container there may be no other folder to write to, and a change of many rows wants temporary files.
+    try execute("PRAGMA temp_store = MEMORY")
   }
 
   // Statements keep their connection, so none is left.
