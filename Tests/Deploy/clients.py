@@ -2,10 +2,12 @@
 
 import asyncio
 import json
+import time
 from collections.abc import Callable
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import WebSocketException
+from websockets.sync.client import connect as connect_and_wait
 
 CLIENTS = 16
 DEADLINE = 60
@@ -28,15 +30,16 @@ class Clients:
         return asyncio.run(asyncio.wait_for(self._missing(ids), DEADLINE))
 
     def wait_until_normal(self) -> None:
-        asyncio.run(asyncio.wait_for(self._wait_until_normal(), DEADLINE))
+        deadline = time.monotonic() + DEADLINE
+        while self.answer("system_status")["system_state"] != "normal":
+            if time.monotonic() > deadline:
+                raise TimeoutError("the system does not become normal")
+            time.sleep(0.1)
 
-    async def _wait_until_normal(self) -> None:
-        async with self.connection() as socket:
-            while True:
-                await socket.send(json.dumps({"method": "system_status"}))
-                if json.loads(await socket.recv())["result"]["system_state"] == "normal":
-                    return
-                await asyncio.sleep(0.1)
+    def answer(self, method: str, **params: str) -> dict:
+        with connect_and_wait(self.url, additional_headers=self.headers, open_timeout=DEADLINE) as socket:
+            socket.send(json.dumps({"method": method, "params": params}))
+            return json.loads(socket.recv(DEADLINE))["result"]
 
     async def _create(self, wanted: int, then: Callable[[], None]) -> list[str]:
         answered: list[str] = []

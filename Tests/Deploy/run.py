@@ -18,6 +18,7 @@ from pathlib import Path
 import websockets
 
 import bases
+import direct_api
 import engine as engines
 from clients import Clients
 from engine import Engine, Failed, Unavailable
@@ -198,6 +199,32 @@ def judge(engine: Engine, project: str, name: str, **variables: str) -> str:
     return verdict[1] if verdict else ""
 
 
+def call_over_tls(engine: Engine, work: Path) -> None:
+    """The direct API is called over TLS where its certificate is known, and not called where it is not."""
+    certificate, known = work / "direct.pem", work / "known.pem"
+    pem = engine.must("run", "--rm", "--network", "none", IMAGE, "openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes",
+                      "-keyout", "/dev/stdout", "-out", "/dev/stdout", "-days", "3", "-subj", "/CN=localhost",
+                      "-addext", "subjectAltName=DNS:localhost")
+    certificate.write_text(pem + "\n")
+    known.write_text(pem[pem.index("-----BEGIN CERTIFICATE"):] + "\n")
+    roots = ["-v", f"{known}:/etc/ssl/certs/ca-certificates.crt:ro"]
+    with direct_api.listening(certificate) as url:
+        for trusted, expected in [(roots, direct_api.TEXT), ([], "Cloud unavailable, task suspended")]:
+            # No LiteLLM, so tasks go to the direct API.
+            engine.must(
+                "run", "--detach", "--name", f"{NAME}-tls", "--network", "host", "--read-only", "--cap-drop", "ALL", *trusted,
+                "-e", "OMNI_HOST=127.0.0.1", "-e", f"OMNI_TOKEN={TOKEN}", "-e", "GITHUB_LITELLM_KEY=sk-backup",
+                "-e", "LITELLM_URL=http://127.0.0.1:4000", "-e", f"DIRECT_API_URL={url}",
+                "-e", "BRAINSTEM_URL=http://127.0.0.1:4002", IMAGE)
+            try:
+                engine.must("exec", f"{NAME}-tls", "omni-server", "healthcheck", "--wait", "30s")
+                answer = Clients(URL, TOKEN).answer("create_task", description="say it")
+                check(expected in answer.values(), f"over TLS: {answer}")
+            finally:
+                engine.run("rm", "--force", "--volumes", f"{NAME}-tls")
+    fact("the direct API is called over TLS, and only where its certificate is known")
+
+
 def other_image(engine: Engine, work: Path) -> str:
     context = work / "other"
     shutil.rmtree(context, ignore_errors=True)
@@ -243,6 +270,8 @@ def everything(engine: Engine, work: Path) -> None:
         held = judge(engine, f"{NAME}-judge", "the server")
         fact(f"docker-compose.test.yml: {held} cases hold")
         whole_suite(engine)
+    with step("direct API over TLS"):
+        call_over_tls(engine, work)
     with step("another make"):
         other = other_image(engine, work)
         held = judge(engine, f"{NAME}-judge", "another make", ORCHESTRATOR_IMAGE=other, CONFORMANCE_FLAGS="--level must")

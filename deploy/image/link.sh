@@ -19,7 +19,7 @@ ar x "$libraries/lib_FoundationICU.a" icu_packaged_data.cpp.o
 symbol=$(nm icu_packaged_data.cpp.o | awk '/_dat$/ { print $3 }')
 objcopy -O binary -j .rodata icu_packaged_data.cpp.o all.dat
 python3 "$here/less_icu.py" all.dat less.dat
-printf '.section .rodata\n.balign 16\n.globl %s\n%s: .incbin "less.dat"\n.section .note.GNU-stack,"",@progbits\n' \
+printf '.section .rodata\n.balign 16\n.globl %s\n%s: .incbin "less.dat"\n.section .note.GNU-stack,"",%%progbits\n' \
   "$symbol" "$symbol" > data.s
 clang -c data.s -o data.o
 clang -O2 -c "$here/programs.c" -o programs.o
