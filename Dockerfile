@@ -21,6 +21,7 @@ FROM debian:bookworm-slim
 RUN apt-get update \
     && apt-get install -y --no-install-recommends ca-certificates libcurl4 libsqlite3-0 libyaml-0-2 \
     && rm -rf /var/lib/apt/lists/* /var/cache/debconf/*-old /var/log/* \
+    && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
     && groupadd --gid 10001 omni \
     && useradd --uid 10001 --gid omni --no-log-init --home-dir /app --shell /usr/sbin/nologin omni \
     && install -d -m 0700 -o omni -g omni /app/data

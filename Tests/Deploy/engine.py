@@ -86,7 +86,7 @@ def start(work: Path, variables: dict[str, str]) -> Engine:
              "--bridge", "none", "--iptables=false", "--ip6tables=false", "--ip-forward=false", "--ip-masq=false"],
             env=os.environ | {"PATH": programs}, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
             start_new_session=True, preexec_fn=end_with_parent)
-    OURS.append(daemon)
+    OURS.append((daemon, work))
     engine = Engine(f"{root}/usr/bin/docker", variables | {"DOCKER_HOST": socket}, is_ours=True)
     deadline = time.monotonic() + 60
     while engine.run("version").returncode:
@@ -103,7 +103,6 @@ def unpack(work: Path) -> Path:
     if (root / "usr/sbin/dockerd").exists():
         return root
     packages.mkdir(parents=True, exist_ok=True)
-    # The user that apt downloads as needs to get there; as root it says a warning and goes on.
     names = ["docker.io", "containerd", "runc", "debootstrap"]
     quiet = {"capture_output": True, "text": True, "timeout": 600}
     subprocess.run(["apt-get", "update", "-qq"], **quiet)
@@ -115,18 +114,21 @@ def unpack(work: Path) -> Path:
     return root
 
 
-OURS: list[subprocess.Popen] = []
+OURS: list[tuple[subprocess.Popen, Path]] = []
 
 
 def stop() -> None:
     """Ends the engine that was started here, with all its containers."""
-    for daemon in OURS:
+    for daemon, work in OURS:
         daemon.send_signal(signal.SIGTERM)
         try:
             daemon.wait(30)
         except subprocess.TimeoutExpired:
             os.killpg(daemon.pid, signal.SIGKILL)
             daemon.wait()
+        # It leaves the network that containers without one had.
+        for left in (work / "exec/netns").glob("*"):
+            subprocess.run(["umount", str(left)], capture_output=True)
     OURS.clear()
 
 

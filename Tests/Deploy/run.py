@@ -93,6 +93,8 @@ def examine_image(engine: Engine) -> None:
     check(label == version, f"the label says version {label}, the server {version}")
     written = engine.run(*run, "touch", "/app/x", "/tmp/x")
     check(written.returncode != 0 and written.stderr.count("Read-only file system") == 2, f"read-only: {written.stderr}")
+    raising = engine.run(*run, "find", "/", "-xdev", "-type", "f", "-perm", "/6000").stdout
+    check(not raising, f"programs that give rights: {raising}")
     fact(f"image {size:.0f} MB, user {user}, read-only root")
 
 
