@@ -93,6 +93,9 @@ def examine_image(engine: Engine) -> None:
     check(label == version, f"the label says version {label}, the server {version}")
     written = engine.run(*run, "touch", "/app/x", "/tmp/x")
     check(written.returncode != 0 and written.stderr.count("Read-only file system") == 2, f"read-only: {written.stderr}")
+    # As an engine mounts a config.yaml that is not there: a folder.
+    folder = engine.run(*run[:-1], "--tmpfs", "/app/config.yaml", IMAGE)
+    check(folder.returncode == 2 and "config.yaml is a folder" in folder.stderr, f"a folder as file: {folder.stderr}")
     raising = engine.run(*run, "find", "/", "-xdev", "-type", "f", "-perm", "/6000").stdout
     check(not raising, f"programs that give rights: {raising}")
     fact(f"image {size:.0f} MB, user {user}, read-only root")
