@@ -131,11 +131,13 @@ struct BrokenConnectionTests {
       let connection = exchange.upgradeToWebSocket { _ in EchoHandler { _, _, _ in ended() } }
       if path == "/close" { connection?.close() }
     case ("/", false): exchange.respond(status: 200, text: "hello")
-    default:
+    case ("/wait", false): exchange.onClose { ended() }
+    case ("/stream", false):
       exchange.onClose { ended() }
-      guard path == "/stream" else { return }
       exchange.begin(status: 200)
       exchange.write([1])
+    // Some other program of this machine that knew a server on this port, and asks whether it is still there.
+    default: exchange.reset()
     }
   }
 
