@@ -75,11 +75,6 @@ struct EventStore {
     forgetIfEmpty(stream)
   }
 
-  func hasEnded(_ stream: Int) -> Bool { streams[stream]?.hasEnded ?? true }
-
-  /// The number of the last event of the stream.
-  func last(of stream: Int) -> Int { streams[stream]?.last ?? 0 }
-
   /// What is kept of the events behind `id` on its stream; nil if there was no such place, or nothing is
   /// known of the stream any more.
   func events(after id: ID) -> [Event]? {
