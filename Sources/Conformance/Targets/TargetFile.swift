@@ -92,12 +92,8 @@ package struct TargetDescription: Sendable {
       environment.append((entry.key, try entry.value.placeholders()))
     }
     self.environment = environment
-    if let list = node["capabilities"] {
-      var capabilities: [Capability] = []
-      for entry in try list.sequence() { capabilities.append(try entry.choice(what: "capability")) }
-      self.capabilities = capabilities
-    } else {
-      capabilities = nil
+    capabilities = try node["capabilities"]?.sequence().map { entry throws(SourceError) in
+      try entry.choice(what: "capability")
     }
   }
 
