@@ -21,9 +21,9 @@ FUZZER ?= mutator
 # Parts and options of Tests/Bench/run.py; all parts without.
 BENCH ?=
 
-.PHONY: help deps build demo test unit coverage prove prove-short fuzz-short venv promtool venv-litellm venv-mcp2 browser \
-  interop bench fuzz sanitize sanitize-address sanitize-thread lint lint-deploy venv-deploy test-deploy docs release \
-  static clean
+.PHONY: help deps build demo test ready unit coverage prove prove-short fuzz-short venv promtool venv-litellm venv-mcp2 \
+  browser fetch interop bench fuzz sanitize sanitize-address sanitize-thread lint lint-deploy venv-deploy test-deploy \
+  docs release static clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 18
@@ -47,16 +47,20 @@ build: deps ## build the three programs
 	swift build
 
 demo: build ## start mock and server, judge the server, print the verdict
-	$(BIN)/omni-conformance demo
-	$(BIN)/omni-conformance demo --profile faults
+	@Tests/beside.sh '$(BIN)/omni-conformance demo' '$(BIN)/omni-conformance demo --profile faults'
 
-test: unit coverage prove-short fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
+test: ready unit coverage prove-short fuzz-short interop ## everything: unit tests, corpora, coverage, a little fuzzing, real clients
 
-# One test at a time: the corpora keep both threads of a small machine busy, and then time limits of
-# real sockets would pass in other tests.
+# The compiler works while the clients are fetched.
+ready: deps
+	@Tests/beside.sh 'swift build --build-tests' '$(MAKE) --no-print-directory fetch'
+
+# One test at a time in each half: the corpora keep a thread busy, and more of them would let time limits
+# of real sockets pass in other tests. The halves take as long as each other.
+HALF := swift test --skip-build --ignore-lock --no-parallel
 unit: deps ## unit tests and corpora
 	swift build --build-tests
-	swift test --skip-build --no-parallel
+	@Tests/beside.sh '$(HALF) --skip "^ConformanceTests\."' '$(HALF) --filter "^ConformanceTests\."'
 
 coverage: build ## what of the specification no case shows
 	$(BIN)/omni-conformance coverage
@@ -68,9 +72,9 @@ prove: build ## make every answer wrong and see each case fail
 	$(BIN)/omni-conformance prove --profile mcp-2026-07-28 --transport http
 
 prove-short: build
-	$(BIN)/omni-conformance prove --sample 400
-	$(BIN)/omni-conformance prove --profile mcp-2025-11-25 --transport http --sample 100
-	$(BIN)/omni-conformance prove --profile mcp-2026-07-28 --transport stdio --sample 100
+	@Tests/beside.sh '$(BIN)/omni-conformance prove --sample 400' \
+	  '$(BIN)/omni-conformance prove --profile mcp-2025-11-25 --transport http --sample 100' \
+	  '$(BIN)/omni-conformance prove --profile mcp-2026-07-28 --transport stdio --sample 100'
 
 fuzz-short: deps
 	swift build --product omni-fuzz
@@ -112,23 +116,34 @@ venv-mcp2: venv
 	@$(MCP2_VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements-mcp2.txt || \
 	  { rm -rf $(MCP2_VENV); true; }
 
+fetch: venv venv-litellm venv-mcp2 browser promtool
+	@$(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt || true
+
+# Most tests wait for processes and sockets, so more of them run beside each other than there are cores. Those
+# that measure time come behind, and so do those that failed, in case the machine was too busy for them.
 interop: build venv venv-litellm venv-mcp2 browser promtool ## clients and servers that are not ours, from PyPI
-	@if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
-	  export OMNI_BIN=$(BIN); \
-	  $(VENV)/bin/python -m pytest -q -rs Tests/Interop || { \
+	@export OMNI_BIN=$(BIN); \
+	failed=; \
+	if $(VENV)/bin/pip install -q --disable-pip-version-check -r Tests/Interop/requirements.txt; then \
+	  run="$(VENV)/bin/python -m pytest -q -rs Tests/Interop"; \
+	  $$run -n 3 --dist loadscope --no-loadscope-reorder -m "not alone" || { \
 	    echo "again: those that failed, in case the machine was too busy for them"; \
-	    $(VENV)/bin/python -m pytest -q -rs --last-failed Tests/Interop; \
+	    $$run --last-failed -m "not alone" || failed=1; \
+	  }; \
+	  $$run -m alone || { \
+	    echo "again: those that failed, in case the machine was too busy for them"; \
+	    $$run --last-failed -m alone || failed=1; \
 	  }; \
 	else \
 	  echo "skipped: interop, because PyPI or python3-venv cannot be had here"; \
-	fi
-	@if [ -x $(MCP2_VENV)/bin/pytest ]; then \
-	  export OMNI_BIN=$(BIN); \
+	fi; \
+	if [ -x $(MCP2_VENV)/bin/pytest ]; then \
 	  run="$(MCP2_VENV)/bin/python -m pytest -q -rs Tests/Interop/mcp2"; \
-	  $$run || { echo "again: those that failed"; $$run --last-failed; }; \
+	  $$run || { echo "again: those that failed"; $$run --last-failed || failed=1; }; \
 	else \
 	  echo "skipped: clients of the MCP SDK 2, because PyPI or python3-venv cannot be had here"; \
-	fi
+	fi; \
+	[ -z "$$failed" ]
 
 bench: release venv ## the server beside its peers; some parts with BENCH="ping store"
 	@if command -v apt-get >/dev/null; then \

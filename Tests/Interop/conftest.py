@@ -31,6 +31,17 @@ HERE = Path(__file__).resolve().parent
 collect_ignore = [] if importlib.util.find_spec("mcp_types") else ["mcp2"]
 # Ready after well under a second; a machine under load was seen to need 5 s.
 DEADLINE = 20.0
+# Tests that run beside each other are dealt out by group. A file is one, because its fixtures serve all of it; these
+# files share something: the usual ports, or kept runs. Without pytest-xdist nothing of this matters.
+TOGETHER = {
+    "test_docs": "usual ports", "test_readme": "usual ports",
+    "test_report": "runs", "test_report_formats": "runs",
+}
+# Every test of these stands for itself and takes long: each is a group of its own.
+SPREAD = {"test_clients", "test_executors", "test_generate", "test_mcp_profiles", "test_other_make"}
+LONGEST = ["test_readme", "test_docs", "test_clients", "test_mcp_profiles", "test_other_make", "test_executors"]
+# What these measure is a time or a share of the machine, or they take all of it.
+ALONE = {"test_autobahn", "test_fairness", "test_floods", "test_times"}
 # For `mock.arm`: a model that is asked and never answers.
 HANG = {"on": "POST /v1/chat/completions", "hang": True}
 
@@ -215,6 +226,43 @@ def start():
 def tells(record_property):
     """Says a line that stands in the summary of the run, such as figures that CI looks for."""
     return lambda line: record_property("tells", line)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "alone: measures time or takes the whole machine; not beside other tests")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in ALONE:
+            item.add_marker("alone")
+    # The ones that take longest begin first, so that none is left over at the end.
+    items.sort(key=lambda item: LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Deals out the tests by these groups; `loadgroup` of pytest-xdist 3.8 has no effect with pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Groups(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            stem = Path(nodeid.partition("::")[0]).stem
+            return nodeid if stem in SPREAD else TOGETHER.get(stem, stem)
+
+    return Groups(config, log)
+
+
+def pytest_sessionfinish(session):
+    """A worker hands over what it counted."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["mcp schema"] = mcp_schema.counted()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node):
+    mcp_schema.add(*getattr(node, "workeroutput", {}).get("mcp schema", ({}, [])))
 
 
 def pytest_terminal_summary(terminalreporter):

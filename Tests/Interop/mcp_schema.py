@@ -325,6 +325,16 @@ TOTAL: Counter[str] = Counter()
 WITHOUT: list[str] = []
 
 
+def counted() -> tuple[dict[str, int], list[str]]:
+    """What this process counted, to be added up by another."""
+    return dict(TOTAL), WITHOUT[:1]
+
+
+def add(total: dict[str, int], without: list[str]) -> None:
+    TOTAL.update(total)
+    WITHOUT.extend(without)
+
+
 def summary() -> list[str]:
     """The line that CI looks for, with how many messages there were of each revision."""
     if not TOTAL:
