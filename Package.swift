@@ -24,9 +24,13 @@ func module(
     plugins: plugins)
 }
 
-func program(_ name: String, on dependencies: [Target.Dependency], in folder: String) -> Target {
+func program(
+  _ name: String, on dependencies: [Target.Dependency], in folder: String, exclude: [String] = [],
+  plugins: [Target.PluginUsage] = []
+) -> Target {
   .executableTarget(
-    name: name, dependencies: dependencies, path: "Sources/\(folder)", swiftSettings: fast)
+    name: name, dependencies: dependencies, path: "Sources/\(folder)", exclude: exclude,
+    swiftSettings: fast, plugins: plugins)
 }
 
 func tests(_ name: String, on dependencies: [Target.Dependency]) -> Target {
@@ -53,7 +57,7 @@ let package = Package(
       name: "CYAML", path: "Sources/CYAML", pkgConfig: "yaml-0.1",
       providers: [.apt(["libyaml-dev"]), .brew(["libyaml"])]),
 
-    // How `Spec/` and `Fixtures/` become part of the binaries.
+    // How `Spec/`, `Fixtures/` and the dashboard become part of the binaries.
     .executableTarget(name: "EmbedTool", path: "Sources/EmbedTool", swiftSettings: strict),
     .plugin(
       name: "EmbedPlugin", capability: .buildTool(), dependencies: ["EmbedTool"],
@@ -84,7 +88,7 @@ let package = Package(
         "JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "TaskStore", "MCP",
         "Orchestration", "CLinux",
       ],
-      in: "Server"),
+      in: "Server", exclude: ["Dashboard/Page"], plugins: ["EmbedPlugin"]),
     program(
       "mock-litellm",
       on: ["JSON", "YAML", "Wire", "Transport", "ProtocolSpec", "Diagnostics", "Conformance"],

@@ -12,11 +12,13 @@ struct Routes: Sendable {
   private let endpoint: HTTPEndpoint
   /// Made once: it does not change while the server runs.
   private let openRPC: [UInt8]
+  private let dashboard: Dashboard
 
   init(_ service: Service) {
     self.service = service
     endpoint = HTTPEndpoint(service)
     openRPC = JSONWriter.bytes(service.spec.openRPC)
+    dashboard = Dashboard(service.spec.overview)
     access = Access(service.settings, tokenPrefix: service.spec.overview.tokenSubprotocolPrefix)
   }
 
@@ -30,6 +32,7 @@ struct Routes: Sendable {
     case (_, true): upgrade(exchange)
     case ("/healthz", _): answer(exchange) { $0.respond(status: 200, text: "alive\n") }
     case ("/readyz", _): answer(exchange, ready)
+    case (Dashboard.path, _): answer(exchange, show)
     default:
       if let refusal = access.refusal(of: head) {
         refuse(exchange, refusal)
@@ -57,6 +60,15 @@ struct Routes: Sendable {
       return
     }
     body(exchange)
+  }
+
+  /// Who has no token gets the page as well, for it is the page that asks for it.
+  private func show(_ exchange: HTTPExchange) {
+    let refusal = access.refusal(of: exchange.request.head)
+    if let refusal, refusal.status != 401 { return refuse(exchange, refusal) }
+    var headers = dashboard.headers
+    for (name, value) in refusal?.headers ?? [] { headers.append(name, value) }
+    exchange.respond(status: refusal?.status ?? 200, headers: headers, body: dashboard.body)
   }
 
   private func ready(_ exchange: HTTPExchange) {
