@@ -21,8 +21,10 @@ if CHROMIUM is None:
 PHONE = {"width": 360, "height": 740}
 DESKTOP = {"width": 1280, "height": 900}
 TOKEN = "a-token-of-the-test"
+# A name in DNS that means this machine, as that of a tailnet does.
+NAME = "omni.test"
 # What a browser says of a server that is away, or that wants a token: it has seen it, no script has failed.
-EXPECTED = re.compile(r"ERR_CONNECTION_|WebSocket connection to|status of 401|status of 503")
+EXPECTED = re.compile(r"ERR_CONNECTION_|WebSocket connection to|status of (401|403|503)")
 # Every control that can be reached has a name, in its text, its label or its attribute.
 NAMELESS = """
 () => Array.from(document.querySelectorAll('a, button, input, select, textarea, [tabindex], svg, [role]'))
@@ -36,7 +38,8 @@ NAMELESS = """
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        names = f"--host-resolver-rules=MAP {NAME} 127.0.0.1"
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", names])
         yield browser
         browser.close()
 
@@ -48,7 +51,7 @@ def look(browser):
     @contextmanager
     def opened(
             server: Server, at: str = "", size: dict = DESKTOP, theme: str = "light", away: bool = False,
-            clock: bool = False):
+            clock: bool = False, host: str = "127.0.0.1"):
         context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
         page = context.new_page()
         page.set_default_timeout(DEADLINE * 1000)
@@ -61,19 +64,19 @@ def look(browser):
         page.on("dialog", lambda dialog: complaints.append(f"dialog: {dialog.message}"))
         if clock:
             page.clock.install()
-        page.goto(address(server) + at)
+        page.goto(address(server, host) + at)
         yield page
         assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
         assert page.evaluate(NAMELESS) == []
         context.close()
-        assert [url for url in asked if not url.startswith((address(server), "data:"))] == []
+        assert [url for url in asked if not url.startswith((address(server, host), "data:"))] == []
         assert [text for text in complaints if not (away and EXPECTED.search(text))] == []
 
     return opened
 
 
-def address(server: Server) -> str:
-    return f"http://127.0.0.1:{server.port}/"
+def address(server: Server, host: str = "127.0.0.1") -> str:
+    return f"http://{host}:{server.port}/"
 
 
 def is_live(page) -> None:
@@ -249,6 +252,17 @@ def test_a_server_that_comes_back_is_live_again(look, mock: Mock, serve, tmp_pat
         create(page, "after it")
         expect(row(page, "after it").locator("td.state")).to_have_text("completed")
         expect(page.locator("#rows tr")).to_have_count(2)
+
+
+def test_a_name_in_dns_is_taken_if_the_server_was_told_of_it(look, mock: Mock, serve):
+    server = serve(**mock.variables)
+    with look(server, away=True, host=NAME) as page:
+        expect(page.locator("body")).to_contain_text("OMNI_ORIGINS", use_inner_text=True)
+    server.kill()
+    port = free_port()
+    server = serve(port=port, OMNI_ORIGINS=f"http://{NAME}:{port}", **mock.variables)
+    with look(server, host=NAME) as page:
+        is_live(page)
 
 
 def test_a_tab_that_nobody_sees_lets_go(look, mock: Mock, serve):

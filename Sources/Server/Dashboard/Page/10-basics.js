@@ -47,7 +47,9 @@ const roughly = ms => ms < 60_000 ? `${Math.max(0, Math.floor(ms / 1000))} s` : 
 let clockAhead = 0;
 const serverNow = () => Date.now() + clockAhead;
 
-const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hourCycle: 'h23' });
+const hours = { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' };
+const clock = new Intl.DateTimeFormat(undefined, { ...hours, second: '2-digit' });
+const clockShort = new Intl.DateTimeFormat(undefined, hours);
 const day = new Intl.DateTimeFormat(undefined, { day: '2-digit', month: 'short' });
 const atTime = text => {
   const time = new Date(text);

@@ -4,7 +4,11 @@ const { subprotocol, tokenPrefix } = document.documentElement.dataset;
 const CALL_TIME = 10_000;
 const MAX_PENDING = 64;
 const REST_AFTER = 60_000;
-const UNSENDABLE = 'A browser cannot send that token: only letters, digits and !#$%&\'*+-.^_`|~ may be in it.';
+const UNSENDABLE =
+  'A browser cannot send that token: only letters, digits and !#$%&\'*+-.^_`|~ may be in it.';
+// A name in DNS might be anybody's, so the server takes pages of the names that it was told.
+const NOT_TAKEN =
+  `The server is there, but takes no connection from this page: is ${location.origin} in OMNI_ORIGINS?`;
 
 const connection = {
   // connecting, live, lost, resting, or gate: a token is needed.
@@ -63,6 +67,7 @@ const connection = {
     } catch { /* not there: the same as a connection that fails */ }
     if (turn !== this.turn) return;
     if (status === 401) return this.ask(token ? 'That token is not the one of this server.' : '');
+    if (status === 403) return this.lose(NOT_TAKEN);
     if (status !== 200) return this.lose(status ? `The server answers with status ${status}.` : '');
     this.connect(token);
   },
@@ -78,14 +83,17 @@ const connection = {
     }
     this.socket = socket;
     const timer = setTimeout(() => socket.close(), CALL_TIME);
+    let wasOpen = false;
     socket.onopen = () => {
+      wasOpen = true;
       clearTimeout(timer);
       this.begin(socket);
     };
     socket.onmessage = event => this.take(event.data);
     socket.onclose = () => {
       clearTimeout(timer);
-      if (this.socket === socket) this.lose('');
+      // A server that starts or ends refuses a connection as well, but not again and again.
+      if (this.socket === socket) this.lose(wasOpen || this.tries < 2 ? '' : NOT_TAKEN);
     };
   },
 
@@ -112,8 +120,8 @@ const connection = {
     if (!call) return;
     this.pending.delete(message.id);
     clearTimeout(call.timer);
-    if (message.error) call.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
-    else call.resolve(message.result);
+    if (!message.error) return call.resolve(message.result);
+    call.reject(Object.assign(new Error(message.error.message), { code: message.error.code }));
   },
 
   drop() {
@@ -177,8 +185,8 @@ drawers.set('link', () => {
   $('sign-out').hidden = isGate || !tab.get('token');
   $('new-task').disabled = phase !== 'live';
   if (isGate && !wasGate) $('token').focus();
-  const words = { connecting: 'connecting', live: 'live', lost: 'reconnecting', resting: 'resting', gate: 'signed out' };
-  setText($('link-text'), phase === 'live' && roundTrip !== undefined ? `live · ${lasting(roundTrip)}` : words[phase]);
+  const words = { lost: 'reconnecting', gate: 'signed out' }[phase] ?? phase;
+  setText($('link-text'), phase === 'live' && roundTrip !== undefined ? `live · ${lasting(roundTrip)}` : words);
   $('banner').hidden = phase !== 'lost';
   if (phase !== 'lost') return;
   const rest = retryAt === undefined ? 0 : Math.ceil((retryAt - Date.now()) / 1000);

@@ -145,9 +145,10 @@ const drawHistory = () => {
     return part;
   });
   $('strip').replaceChildren(...parts);
-  const away = lengths.filter((_, index) => entries[index].state !== 'normal').reduce((sum, each) => sum + each, 0);
+  const sum = values => values.reduce((all, each) => all + each, 0);
+  const away = sum(lengths.filter((_, index) => entries[index].state !== 'normal'));
   setAttribute($('strip'), 'aria-label',
-    `Since ${atTime(entries[0].at)}: ${roughly(away)} of ${roughly(lengths.reduce((sum, each) => sum + each, 0))} not normal`);
+    `Since ${atTime(entries[0].at)}: ${roughly(away)} of ${roughly(sum(lengths))} not normal`);
   setText($('strip-from'), atTime(entries[0].at));
   const lines = entries.map((entry, index) => {
     const line = make('li');

@@ -173,7 +173,10 @@ $('confirm-yes').addEventListener('click', async () => {
 
 // The same key for the same text, so that sending it again after a lost answer makes no second task.
 let creation = { key: '', text: '' };
-const newKey = () => Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16).padStart(2, '0')).join('');
+const newKey = () => {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, byte => byte.toString(16).padStart(2, '0')).join('');
+};
 
 $('new-task').addEventListener('click', () => {
   $('create-error').textContent = '';
@@ -194,7 +197,8 @@ $('create-form').addEventListener('submit', async event => {
   $('create-yes').disabled = true;
   $('create-error').textContent = '';
   try {
-    const answer = await connection.call('create_task', { description, type, wait: false, idempotency_key: creation.key });
+    const params = { description, type, wait: false, idempotency_key: creation.key };
+    const answer = await connection.call('create_task', params);
     creation = { key: '', text: '' };
     $('description').value = '';
     $('create').close();

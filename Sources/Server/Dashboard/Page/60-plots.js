@@ -65,16 +65,15 @@ const frame = (target, bars) => {
     svg('line', { x1: LEFT, x2: width, y1: y, y2: y, class: 'grid' }),
     svg('text', { x: LEFT - 6, y: y + 4, class: 'label end' }, label));
   const half = new Date(bars[BARS / 2].at);
-  const short = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hourCycle: 'h23' });
   parts.push(
-    svg('text', { x: LEFT, y: height - 3, class: 'label' }, short.format(bars[0].at)),
-    svg('text', { x: LEFT + (width - LEFT) / 2, y: height - 3, class: 'label middle' }, short.format(half)),
+    svg('text', { x: LEFT, y: height - 3, class: 'label' }, clockShort.format(bars[0].at)),
+    svg('text', { x: LEFT + (width - LEFT) / 2, y: height - 3, class: 'label middle' }, clockShort.format(half)),
     svg('text', { x: width, y: height - 3, class: 'label end' }, 'now'));
   if (bars.every(bar => bar.all === 0)) {
     const middle = { x: LEFT + (width - LEFT) / 2, y: height / 2, class: 'label middle nothing' };
+    const text = areTasksKnown ? `No task has ended in the last ${SPANS[span].words}.` : 'Waiting for the tasks…';
     parts.push(
-      svg('line', { x1: LEFT, x2: width, y1: floor, y2: floor, class: 'grid' }),
-      svg('text', middle, areTasksKnown ? `No task has ended in the last ${SPANS[span].words}.` : 'Waiting for the tasks…'));
+      svg('line', { x1: LEFT, x2: width, y1: floor, y2: floor, class: 'grid' }), svg('text', middle, text));
     target.replaceChildren(...parts);
     return undefined;
   }
@@ -82,7 +81,8 @@ const frame = (target, bars) => {
 };
 const ceiling = value => {
   const unit = 10 ** Math.floor(Math.log10(Math.max(1, value)));
-  return [1, 2, 4, 5, 10].map(factor => factor * unit).find(each => each >= value && (each % 2 === 0 || each === 1)) ?? value;
+  // Even, for half of it is a line as well.
+  return [1, 2, 4, 5, 10].map(factor => factor * unit).find(each => each >= value && each % 2 === 0) ?? value;
 };
 
 const drawThroughput = bars => {
@@ -98,8 +98,8 @@ const drawThroughput = bars => {
       if (!bar[state]) continue;
       const height = y(base) - y(base + bar[state]);
       parts.push(svg('rect', {
-        x: LEFT + index * slot + slot * 0.12, width: slot * 0.76, y: y(base + bar[state]), height: Math.max(1, height),
-        class: state,
+        x: LEFT + index * slot + slot * 0.12, width: slot * 0.76, y: y(base + bar[state]),
+        height: Math.max(1, height), class: state,
       }));
       base += bar[state];
     }
@@ -146,13 +146,15 @@ const drawLatency = bars => {
 
 let pointed;
 const count = (figure, word) => figure ? `${number(figure)} ${word}` : '';
-const words = bar => [count(bar.completed, 'completed'), count(bar.failed, 'failed'), count(bar.cancelled, 'cancelled')]
-  .filter(Boolean).join(' · ') || 'none ended';
-const within = (p50, p95) => p50 === undefined ? 'none ended' : `half within ${lasting(p50)} · 95 % within ${lasting(p95)}`;
+const words = bar => ['completed', 'failed', 'cancelled']
+  .map(state => count(bar[state], state)).filter(Boolean).join(' · ') || 'none ended';
+const within = (p50, p95) => p50 === undefined
+  ? 'none ended' : `half within ${lasting(p50)} · 95 % within ${lasting(p95)}`;
 
 drawers.set('plots', () => {
   const bars = barsNow();
-  const key = [span, areTasksKnown, bars[0].at, endsCounted, $('throughput').clientWidth, $('latency').clientWidth].join();
+  const widths = [$('throughput').clientWidth, $('latency').clientWidth];
+  const key = [span, areTasksKnown, bars[0].at, endsCounted, ...widths].join();
   if (key !== plotted) {
     plotted = key;
     drawThroughput(bars);
@@ -167,8 +169,9 @@ drawers.set('plots', () => {
   setAttribute($('latency'), 'aria-label', `From created to ended, tasks of the last ${length}: ${spread}`);
   if (!areTasksKnown) return;
   const bar = pointed === undefined ? undefined : bars[pointed];
-  setText($('throughput-figure'), bar ? `${clock.format(bar.at)}: ${words(bar)}` : `${words(whole)} in ${length}; ${each}`);
-  setText($('latency-figure'), bar ? `${clock.format(bar.at)}: ${within(bar.p50, bar.p95)}` : spread);
+  const time = bar && clock.format(bar.at);
+  setText($('throughput-figure'), bar ? `${time}: ${words(bar)}` : `${words(whole)} in ${length}; ${each}`);
+  setText($('latency-figure'), bar ? `${time}: ${within(bar.p50, bar.p95)}` : spread);
 });
 
 for (const id of ['throughput', 'latency']) {
