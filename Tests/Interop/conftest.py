@@ -31,17 +31,15 @@ HERE = Path(__file__).resolve().parent
 collect_ignore = [] if importlib.util.find_spec("mcp_types") else ["mcp2"]
 # Ready after well under a second; a machine under load was seen to need 5 s.
 DEADLINE = 20.0
-# Tests that run beside each other are dealt out by group. A file is one, because its fixtures serve all of it; these
-# files share something: the usual ports, or kept runs. Without pytest-xdist nothing of this matters.
-TOGETHER = {
-    "test_docs": "usual ports", "test_readme": "usual ports",
-    "test_report": "runs", "test_report_formats": "runs",
-}
+# Tests that run beside each other are dealt out by group. A file is one, because its fixtures serve all of it, and
+# these files share their kept runs. Without pytest-xdist nothing of this matters.
+TOGETHER = {"test_report": "runs", "test_report_formats": "runs"}
 # Every test of these stands for itself and takes long: each is a group of its own.
 SPREAD = {"test_clients", "test_executors", "test_generate", "test_mcp_profiles", "test_other_make"}
-LONGEST = ["test_readme", "test_docs", "test_clients", "test_mcp_profiles", "test_other_make", "test_executors"]
-# What these measure is a time or a share of the machine, or they take all of it.
-ALONE = {"test_autobahn", "test_fairness", "test_floods", "test_times"}
+LONGEST = ["test_docs", "test_clients", "test_mcp_profiles", "test_other_make", "test_executors"]
+# What these measure is a time or a share of the machine, or they take all of it. The README takes LiteLLM away for two
+# seconds and asks meanwhile, on the usual ports that pages of the docs use as well.
+ALONE = {"test_autobahn", "test_fairness", "test_floods", "test_readme", "test_times"}
 # For `mock.arm`: a model that is asked and never answers.
 HANG = {"on": "POST /v1/chat/completions", "hang": True}
 
