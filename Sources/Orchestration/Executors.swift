@@ -12,15 +12,17 @@ package struct Executors: Sendable {
 
   /// - Parameters:
   ///   - version: of this server, as executors are told.
-  ///   - environment: ours; programs get it without our own keys.
+  ///   - environment: ours; programs get it without our own keys, whatever variable holds one.
   package init(
     settings: Settings, spec: Specification, client: HTTPClient, log: Log, version: String,
     environment: [String: String], seed: UInt64
   ) {
-    let secret = spec.configuration.filter { $0.kind == .secret }.flatMap(\.variables)
+    let names = Set(spec.configuration.filter { $0.kind == .secret }.flatMap(\.variables))
+    let keys = Set(settings.secrets)
     let context = ExecutorContext(
       spec: spec, log: log, version: version, client: client,
-      environment: environment.filter { !secret.contains($0.key) }, connectTimeout: settings.connectTimeout)
+      environment: environment.filter { !names.contains($0.key) && !keys.contains($0.value) },
+      connectTimeout: settings.connectTimeout)
     byName = Dictionary(
       settings.executors.map { ($0.name, Executor($0, context, seed: seed)) }
     ) { first, _ in first }

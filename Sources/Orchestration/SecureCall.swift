@@ -100,6 +100,14 @@ private final class SecureExchange: NSObject, URLSessionDataDelegate, Sendable {
     return nil
   }
 
+  /// A redirect is an answer like any other: followed, it would carry the key to whatever host it names.
+  func urlSession(
+    _ session: URLSession, task: URLSessionTask, willPerformHTTPRedirection response: HTTPURLResponse,
+    newRequest request: URLRequest, completionHandler: @escaping (URLRequest?) -> Void
+  ) {
+    completionHandler(nil)
+  }
+
   func urlSession(
     _ session: URLSession, dataTask: URLSessionDataTask, didReceive response: URLResponse,
     completionHandler: @escaping (URLSession.ResponseDisposition) -> Void

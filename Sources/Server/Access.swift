@@ -33,6 +33,33 @@ struct Access: Sendable {
     return Refusal(status: 403, text: "this origin is not allowed; OMNI_ORIGINS lists those that are")
   }
 
+  /// Like `refusal(of:)`, for what is no upgrade and no question of health. A page in a browser says no Origin
+  /// where it reads from the server it was loaded from, and a name in DNS that belongs to its author may mean
+  /// this machine since then (DNS rebinding): without a token, only Host tells.
+  func refusalOfRequest(_ head: HTTPRequestHead) -> Refusal? {
+    if let refusal = refusal(of: head) { return refusal }
+    guard token == nil, head.headers["Origin"] == nil, !isOurs(host: head.authority) else { return nil }
+    return Refusal(
+      status: 403,
+      text: "without a token, the server is not served by this name: use an address or localhost, list an"
+        + " origin with the name in OMNI_ORIGINS, or set OMNI_TOKEN")
+  }
+
+  /// Whether `host` is a name that nobody can have put into DNS for a page of theirs: one without a dot,
+  /// an address, one below the reserved `localhost` or `internal`, or one of a listed origin.
+  private func isOurs(host: String) -> Bool {
+    if isFixed(host: host) { return true }
+    var name = authority(host[...], defaultPort: "")[0]
+    if name.hasSuffix(".") { name.removeLast() }
+    if name == "localhost" || name.hasSuffix(".localhost") || name.hasSuffix(".internal") { return true }
+    // A dot may be written as %2E.
+    if !name.contains(".") && !name.contains("%") { return true }
+    return origins.contains { origin in
+      guard let separator = origin.firstRange(of: "://") else { return false }
+      return authority(origin[separator.upperBound...], defaultPort: "")[0] == name
+    }
+  }
+
   /// A token among the subprotocols is no subprotocol: something must be left to agree on.
   func refusalOfSubprotocols(_ head: HTTPRequestHead) -> Refusal? {
     let offered = WebSocketHandshake.offeredSubprotocols(head)

@@ -17,6 +17,7 @@ struct Main {
   }
 
   private static func run(_ invocation: Invocation) async throws(StartError) {
+    CoreDumps.forbid()
     switch invocation.command {
     case .version:
       print("omni-server \(kitVersion)")

@@ -34,7 +34,7 @@ struct Routes: Sendable {
     case ("/readyz", _): answer(exchange, ready)
     case (Dashboard.path, _): answer(exchange, show)
     default:
-      if let refusal = access.refusal(of: head) {
+      if let refusal = access.refusalOfRequest(head) {
         refuse(exchange, refusal)
       } else if head.path == endpoint.http.path {
         endpoint.serve(exchange)

@@ -66,6 +66,31 @@ struct AccessTests {
     }
   }
 
+  @Test(
+    "a request without Origin and token is served by no name that others could have made ours",
+    arguments: [
+      ("omni-server:18765", nil), ("localhost", nil), ("a.localhost", nil), ("LOCALHOST.:1", nil),
+      ("127.0.0.1:1", nil), ("[::1]", nil), ("100.64.0.7:18765", nil), ("host.docker.internal", nil),
+      ("listed.example:99", nil), ("LISTED.example.", nil), ("evil.example", 403), ("evil.example.", 403),
+      ("localhost.evil.example", 403), ("127.0.0.1.evil.example", 403), ("1.2.3.256", 403),
+      ("listed.example.evil", 403), ("evil%2eexample", 403), ("evil.local", 403), ("internal.evil", 403),
+    ] as [(String, Int?)])
+  func hosts(host: String, status: Int?) throws {
+    func head(_ host: String, _ more: HTTPHeaders = [], target: String = "/metrics") -> HTTPRequestHead {
+      var headers: HTTPHeaders = ["Host": host]
+      headers.append(contentsOf: more)
+      return HTTPRequestHead(method: "GET", target: target, headers: headers)
+    }
+    let open = try access(["OMNI_ORIGINS": "https://listed.example"])
+    #expect(open.refusalOfRequest(head(host))?.status == status)
+    #expect(open.refusalOfRequest(head("127.0.0.1", target: "http://\(host)/metrics"))?.status == status)
+    #expect(open.refusal(of: head(host)) == nil, "an upgrade always has an Origin where a browser makes it")
+    #expect(open.refusalOfRequest(head(host, ["Origin": "https://listed.example"])) == nil)
+    let closed = try access(["OMNI_TOKEN": "secret"])
+    #expect(closed.refusalOfRequest(head(host, ["Authorization": "Bearer secret"])) == nil)
+    #expect(closed.refusalOfRequest(head(host))?.status == 401)
+  }
+
   @Test("an absolute target says whose origin is the same, and every Origin counts (RFC 9112 §3.2.2)")
   func originOfTarget() throws {
     func status(_ target: String, _ origins: [String]) throws -> Int? {

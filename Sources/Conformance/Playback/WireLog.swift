@@ -64,7 +64,11 @@ package struct Masking: Sendable {
 
   package func masked(_ text: String) -> String {
     var text = text
-    for secret in secrets { text = text.replacing(secret, with: "***") }
+    // By bytes: an accent behind a secret makes one Character of it and the last of the secret.
+    for secret in secrets where text.utf8.contains(secret.utf8) {
+      text = text.utf8.split(separator: secret.utf8, omittingEmptySubsequences: false)
+        .map { String(Substring($0)) }.joined(separator: "***")
+    }
     for opening in Self.openings where text.contains(opening) { text = Self.mask(behind: opening, in: text) }
     return text
   }

@@ -25,13 +25,13 @@ package struct FailureText {
       lines.append("      known to be \(known.list.rawValue): \(known.reason)")
     }
     if result.verdict == .expectedFailure, let failure = result.failure {
-      lines.append("      line \(failure.place.line): \(failure.message)")
+      lines.append("      line \(failure.place.line): \(failure.message.harmless)")
     } else if let failure = result.failure {
       lines += body(failure)
       lines.append("      rerun: \(rerun(result))")
     } else if let reason = result.reason {
       lines.append("      \(result.transcript.title)")
-      lines.append("      \(reason)")
+      lines.append("      \(reason.harmless)")
       if result.verdict == .setupError || result.verdict == .notTestable {
         lines.append("      rerun: \(rerun(result))")
       }
@@ -58,16 +58,16 @@ package struct FailureText {
   }
 
   private func body(_ failure: CaseFailure) -> [String] {
-    var lines = ["      \(failure.title)", "      line \(failure.place.line): \(failure.message)"]
+    var lines = ["      \(failure.title)", "      line \(failure.place.line): \(failure.message.harmless)"]
     for difference in failure.differences.prefix(20) {
-      lines.append(paint.red("    - \(difference.expected)"))
-      lines.append(paint.green("    + \(difference.got)"))
+      lines.append(paint.red("    - \(difference.expected.harmless)"))
+      lines.append(paint.green("    + \(difference.got.harmless)"))
     }
     if failure.differences.count > 20 { lines.append("      … \(failure.differences.count - 20) more") }
     lines += wire(failure.wire)
     if !failure.targetLines.isEmpty {
       lines.append("      the target wrote last:")
-      lines += failure.targetLines.map { "        \($0)" }
+      lines += failure.targetLines.map { "        \($0.harmless)" }
     }
     return lines
   }
@@ -85,12 +85,33 @@ package struct FailureText {
     let connection = namesConnection ? "\(entry.connection)  " : ""
     let text = entry.text.count > Self.shownText ? entry.text.prefix(Self.shownText) + "…" : entry.text
     let oneLine = String(text).replacingScalars { $0 == "\r" ? "\\r" : $0 == "\n" ? "\\n" : nil }
-    return "      \(entry.at.clockText) \(entry.direction.rawValue)  \(connection)\(oneLine)"
+    return "      \(entry.at.clockText) \(entry.direction.rawValue)  \(connection)\(oneLine.harmless)"
   }
 
   private func rerun(_ result: CaseResult) -> String {
     let repeats = result.repeats.map { " --repeat \($0.passed + $0.failed)" } ?? ""
     return "\(info.rerun) --run \(result.transcript.id) --seed \(info.seed)\(repeats)"
+  }
+}
+
+extension String {
+  /// The text without what a terminal or a build service would obey, for a target may write anything:
+  /// control characters and those that turn the direction of writing are escaped, and no line begins as a
+  /// workflow command of GitHub.
+  var harmless: String {
+    let plain = replacingScalars { scalar in
+      switch scalar.value {
+      case 0x09, 0x0A: nil
+      case 0..<0x20, 0x7F...0x9F, 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069:
+        "\\u{\(String(scalar.value, radix: 16))}"
+      default: nil
+      }
+    }
+    guard plain.contains("::") || plain.contains("##[") else { return plain }
+    return plain.replacing("##[", with: "#\\#[").split(separator: "\n", omittingEmptySubsequences: false)
+      .map { line in
+        line.drop { $0 == " " || $0 == "\t" }.hasPrefix("::") ? "\\" + line : String(line)
+      }.joined(separator: "\n")
   }
 }
 
