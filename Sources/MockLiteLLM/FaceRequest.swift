@@ -1,3 +1,4 @@
+import Diagnostics
 import JSON
 import Wire
 
@@ -24,6 +25,14 @@ struct FaceRequest: Sendable {
   /// The first value of the header `name`.
   func header(_ name: String) -> String? {
     headers.first { HTTPHeaders.isSame($0.name, name) }?.value
+  }
+
+  /// Hides the keys that the request carries: a rule may say one back.
+  var redaction: Redaction {
+    let scheme = "bearer "
+    let given = [header("authorization"), header("x-api-key")].compactMap(\.self)
+    return Redaction(
+      secrets: given.map { $0.lowercased().hasPrefix(scheme) ? String($0.dropFirst(scheme.count)) : $0 })
   }
 
   /// Whether the body says `"stream": true`.

@@ -236,7 +236,7 @@ final class Mock: @unchecked Sendable {
       [
         "face": .string(call.face.rawValue), "method": .string(call.request.method),
         "path": .string(call.request.path), "status": status.map { .int($0) } ?? .null,
-        "fault": call.rule?.source ?? .null,
+        "fault": call.rule.map { call.request.redaction.value($0.source) } ?? .null,
       ])
   }
 

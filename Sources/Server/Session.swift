@@ -82,11 +82,18 @@ class Session {
   /// What was refused before it was a request.
   func refused(_ answer: Answer) { tally.add(method: nil, answer.dialect, answer) }
 
+  /// An id as the log has it: who chooses one as long as a message does not fill the log with it.
+  private static func shown(_ id: JSONValue?) -> JSONValue {
+    let limit = 200
+    guard let text = id?.string, text.utf8.count > limit else { return id ?? .null }
+    return .string(text.prefix(limit) + "…")
+  }
+
   /// One line for each request, for who looks for one: the number of the client, its own id, and the task.
   private func logDone(_ request: Request, _ answer: Answer?, _ time: Duration) {
     guard service.log.isEnabled(.debug) else { return }
     var fields = JSONObject([
-      ("connection", .int(client)), ("request", request.id ?? .null),
+      ("connection", .int(client)), ("request", Self.shown(request.id)),
       ("method", .string(request.method.name)), ("dialect", .string(request.dialect.rawValue)),
     ])
     switch answer?.outcome {

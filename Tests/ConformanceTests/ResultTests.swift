@@ -86,6 +86,34 @@ struct ResultTests {
     #expect(Selection.matches(id, pattern) == expected)
   }
 
+  @Test("what a target says is shown without what a terminal or GitHub would obey")
+  func hostileTarget() throws {
+    let run = try Self.sample()
+    let evil = "a\u{1B}]0;title\u{7}\r::error::x\n  ::add-mask::y\u{9B}31m\u{202E}##[group]z"
+    let old = run.results[0]
+    let place = old.transcript.steps[1].place
+    let failure = CaseFailure(
+      place: place, title: "ping", level: .must, message: evil, differences: [],
+      wire: [WireEntry(at: .zero, direction: .toClient, connection: "a", text: evil)], targetLines: [evil])
+    let result = CaseResult(
+      transcript: old.transcript, requirement: old.requirement, verdict: .fail, duration: .zero, reason: nil,
+      failure: failure, remarks: [])
+    let text = FailureText(run.info).block(result)
+    #expect(text.contains("a\\u{1b}]0;title\\u{7}\\u{d}::error::x"))
+    let isPlain = text.unicodeScalars.allSatisfy {
+      $0 == "\n" || ($0.value >= 0x20 && $0.value < 0x7F) || $0 == "→"
+    }
+    #expect(isPlain)
+    #expect(!text.contains("##["))
+    let starts = text.split(separator: "\n").map { $0.drop { $0 == " " }.prefix(2) }
+    #expect(starts.count > 7 && !starts.contains("::"))
+  }
+
+  @Test("a key is masked with an accent behind it")
+  func maskedBehindAnAccent() {
+    #expect(Masking(secrets: ["hunter22"]).masked("say hunter22\u{301}!") == "say ***\u{301}!")
+  }
+
   @Test(
     "keys are masked wherever they stand",
     arguments: [
