@@ -16,7 +16,7 @@ FENCE = re.compile(r"^```(\w*) ?(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Pages whose shell blocks are run from the first to the last, beside a server on its usual port. The README
 # has a test of its own, and the blocks of fuzzing.md build the kit anew and take minutes.
 RUN = [
-    "authoring.md", "ci.md", "failures.md", "generate.md", "judging-mcp-servers.md", "mock.md", "mcp.md",
+    "authoring.md", "ci.md", "deploy.md", "failures.md", "generate.md", "judging-mcp-servers.md", "mock.md", "mcp.md",
     "mock-recording.md", "operations.md", "prove.md", "reports.md", "subscriptions.md",
 ]
 # What takes long is run shorter.
