@@ -56,10 +56,11 @@ def test_a_server_that_is_fit(mock: Mock, serve, tmp_path: Path, until_asked):
     visit = Visit(tmp_path, server.url, "--remote", server.url, "--litellm", mock.litellm)
     assert (visit.code, visit.ids("bad")) == (0, []), visit.text
     assert visit.ids("good") == [
-        "reachable", "healthy", "ready", "origin", "ping", "mcp", "task", "system", "litellm", "remote"]
+        "reachable", "healthy", "ready", "origin", "metrics", "dashboard", "ping", "mcp", "task", "system", "litellm",
+        "remote"]
     assert visit.ids("open") == ["container", "token", "persistence"]
     assert visit.ids("elsewhere") == ["tailscale"]
-    assert visit.text.endswith("healthy: 10 good, 0 bad, 3 not checked, 1 for the Mac mini itself\n")
+    assert visit.text.endswith("healthy: 12 good, 0 bad, 3 not checked, 1 for the Mac mini itself\n")
     assert "✓ ping" in visit.text and "– survives a restart" in visit.text
     # What it has left behind is one task that says what it is.
     with sqlite3.connect(tmp_path / "data" / "omni.db") as store:
@@ -96,14 +97,15 @@ def test_the_token(mock: Mock, serve, tmp_path: Path, given: dict, bad: list):
     visit = Visit(tmp_path, server.url, *(["--token-env", "MINE"] if given else []), **given)
     assert (visit.code, visit.ids("bad")) == (len(bad), bad), visit.text
     if not bad:
-        assert "token" in visit.ids("good")
+        assert {"token", "metrics", "dashboard"} <= set(visit.ids("good"))
+        assert visit.checks["metrics"]["seen"] == "/metrics says 200, and 401 without the token"
     assert not any(token in visit.text + json.dumps(visit.document) for token in given.values())
 
 
 def test_a_server_that_lets_everybody_in(mock: Mock, serve, tmp_path: Path):
     server = serve(**mock.variables)
     visit = Visit(tmp_path, server.url, OMNI_TOKEN="not-needed")
-    assert (visit.code, visit.ids("bad")) == (1, ["token"]), visit.text
+    assert (visit.code, visit.ids("bad")) == (1, ["token", "metrics"]), visit.text
 
 
 def test_the_store_cannot_be_written(mock: Mock, serve, tmp_path: Path):
@@ -176,7 +178,8 @@ def test_the_orchestrator_that_is_deployed_today(start, tmp_path: Path):
 CONTAINER = {
     "State": {"Status": "running", "Health": {"Status": "healthy"}},
     "Config": {"User": "10001", "Env": ["PATH=/usr/bin", "OMNI_DATA=/app/data"]},
-    "HostConfig": {"ReadonlyRootfs": True},
+    "HostConfig": {"ReadonlyRootfs": True, "NetworkMode": "omni_net", "RestartPolicy": {"Name": "unless-stopped"}},
+    "NetworkSettings": {"Ports": {"18765/tcp": [{"HostIp": "127.0.0.1", "HostPort": "18765"}]}},
     "Mounts": [{"Type": "volume", "Name": "omni-data", "Destination": "/app/data", "RW": True}],
 }
 
@@ -208,6 +211,11 @@ def changed(**changes) -> dict:
     (changed(Config__User="0:0"), ["confined"], "runs as root"),
     (changed(HostConfig__ReadonlyRootfs=False), ["confined"], "can be written"),
     (changed(Mounts=[]), ["volume"], "goes with the container"),
+    (changed(HostConfig__RestartPolicy={"Name": "no"}), ["restart"], "the restart policy is no"),
+    (changed(NetworkSettings__Ports={"18765/tcp": None}), ["port"], "no port of it is published"),
+    (changed(NetworkSettings__Ports={"18765/tcp": [{"HostIp": "0.0.0.0", "HostPort": "1"}]}), ["port"],
+     "0.0.0.0:1 is open to the network, without a token"),
+    (changed(HostConfig__NetworkMode="host", NetworkSettings__Ports={}), [], "shares the network"),
 ])
 def test_the_container(mock: Mock, serve, tmp_path: Path, container: dict, bad: list[str], seen: str):
     server = serve(**mock.variables)

@@ -29,6 +29,40 @@ extension Doctor {
     runs(value, name)
     user(value)
     data(value)
+    restarts(value)
+    port(value)
+  }
+
+  private mutating func restarts(_ value: JSONValue) {
+    let policy = value["HostConfig"]?["RestartPolicy"]?["Name"]?.string ?? "no"
+    guard ["always", "unless-stopped", "on-failure"].contains(policy) else {
+      return add(
+        "restart", "started again", .bad, "the restart policy is \(policy.isEmpty ? "no" : policy)",
+        advice: "restart: unless-stopped in the compose file, or it stays down after a crash and a reboot")
+    }
+    add("restart", "started again", .good, "the restart policy is \(policy)")
+  }
+
+  /// Where the container's own port is published, or that it shares the network of the machine.
+  private mutating func port(_ value: JSONValue) {
+    let title = "published"
+    if value["HostConfig"]?["NetworkMode"]?.string == "host" {
+      return add("port", title, .good, "the container shares the network of its machine")
+    }
+    let bindings = value["NetworkSettings"]?["Ports"]?.object?.flatMap { $0.value.array ?? [] } ?? []
+    let addresses = bindings.map { "\($0["HostIp"]?.string ?? ""):\($0["HostPort"]?.string ?? "")" }
+    guard !addresses.isEmpty else {
+      return add(
+        "port", title, .bad, "no port of it is published",
+        advice: "ports: \"127.0.0.1:18765:18765\" in the compose file")
+    }
+    let isOpen = bindings.contains { ["", "0.0.0.0", "::"].contains($0["HostIp"]?.string ?? "") }
+    guard !isOpen || plan.token != nil else {
+      return add(
+        "port", title, .bad, "\(addresses.joined(separator: ", ")) is open to the network, without a token",
+        advice: "set OMNI_TOKEN, or publish it on 127.0.0.1 only (OMNI_PUBLISH)")
+    }
+    add("port", title, .good, addresses.joined(separator: ", "))
   }
 
   private mutating func runs(_ value: JSONValue, _ name: String) {

@@ -105,6 +105,8 @@ package struct Doctor: Sendable {
     await pages(endpoint)
     await token(endpoint)
     await origin(endpoint)
+    await metrics(endpoint)
+    await dashboard(endpoint)
     await ping(socket)
     await mcp(endpoint)
     let task = await task(socket)

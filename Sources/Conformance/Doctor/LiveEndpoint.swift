@@ -52,11 +52,11 @@ struct LiveEndpoint: Sendable {
   }
 
   /// Status and text of a page, or why there is none.
-  func page(_ path: String) async -> (status: Int?, text: String) {
+  func page(_ path: String, bearer token: String? = nil) async -> (status: Int?, text: String) {
     let base = url.replacing("ws://", with: "http://", maxReplacements: 1)
     let mark = base.firstRange(of: "://").map(\.upperBound) ?? base.startIndex
     let authority = base[mark...].prefix { $0 != "/" && $0 != "?" }
-    return await Self.page(String(base[..<authority.endIndex]) + path, headers: headers, http)
+    return await Self.page(String(base[..<authority.endIndex]) + path, headers: headers(token), http)
   }
 
   static func page(_ url: String, headers: HTTPHeaders = [], _ http: HTTPClient) async -> (
