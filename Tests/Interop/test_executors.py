@@ -349,9 +349,14 @@ def test_a_program_with_no_command_is_warned_about(orchestrate):
 
 def test_our_keys_are_not_given_to_programs(orchestrate, tmp_path: Path):
     target = tmp_path / "environment"
-    script = f"import os; open({str(target)!r}, 'w').write('\\n'.join(os.environ)); open({str(target)!r} + '.ok', 'w')"
+    # It ends at once and is started again: what is read here must be whole at any time.
+    script = (
+        f"import os; name = {str(target)!r}; own = name + str(os.getpid())\n"
+        "with open(own, 'w') as file: file.write('\\n'.join(os.environ))\n"
+        "os.replace(own, name)"
+    )
     orchestrate({"openclaw": {"command": sys.executable, "args": ["-c", script]}}, PLAIN="x")
-    until(lambda: Path(f"{target}.ok").exists(), "the start of the program", PATIENCE)
+    until(target.exists, "the start of the program", PATIENCE)
     names = target.read_text().split("\n")
     assert "PLAIN" in names and "PATH" in names
     assert not {"LITELLM_API_KEY", "GITHUB_LITELLM_KEY", "OMNI_TOKEN"} & set(names)
