@@ -1,5 +1,6 @@
 import Orchestration
 import ProtocolSpec
+import Synchronization
 import Transport
 import Wire
 
@@ -9,6 +10,7 @@ struct Front {
   let loops: [EventLoop]
   let listener: Listener
   private let options: HTTPServerOptions
+  private let door = Door()
 
   /// Binds the port; nothing is accepted before `serve`.
   init(spec: Specification, settings: Settings, loops count: Int) throws(StartError) {
@@ -29,18 +31,46 @@ struct Front {
     self.options = options
   }
 
-  /// Starts the loops and lets `handler` answer.
+  /// Lets `handler` answer from now on; the first time the loops are started.
   ///
-  /// - Parameter refused: told the status of what is refused before the handler hears of it.
+  /// - Parameter refused: told the status of what is refused before the handler hears of it; only that of the
+  ///   first time counts.
   func serve(
     _ handler: @escaping @Sendable (HTTPExchange) -> Void,
     refused: @escaping @Sendable (Int) -> Void = { _ in }
   ) -> HTTPServer {
-    for loop in loops { loop.start() }
-    let server = HTTPServer(
-      listener: listener, loops: loops, options: options, refused: refused, handler: handler)
-    server.start()
-    return server
+    let server = door.open(handler) { [door] in
+      HTTPServer(listener: listener, loops: loops, options: options, refused: refused) { door.handler($0) }
+    }
+    if let server = server.new {
+      for loop in loops { loop.start() }
+      server.start()
+    }
+    return server.any
+  }
+}
+
+/// Who answers: somebody else as long as the store cannot be opened.
+private final class Door: Sendable {
+  typealias Handler = @Sendable (HTTPExchange) -> Void
+
+  private struct State {
+    var handler: Handler?
+    var server: HTTPServer?
+  }
+
+  private let state = Mutex(State())
+
+  func handler(_ exchange: HTTPExchange) { state.withLock { $0.handler }?(exchange) }
+
+  func open(_ handler: @escaping Handler, make: () -> HTTPServer) -> (any: HTTPServer, new: HTTPServer?) {
+    state.withLock { state in
+      state.handler = handler
+      if let server = state.server { return (server, nil) }
+      let server = make()
+      state.server = server
+      return (server, server)
+    }
   }
 }
 

@@ -6,6 +6,8 @@ import YAML
 struct Invocation {
   enum Command {
     case serve, bridge, echo, healthcheck, checkConfig, help, version
+    case backup(String)
+    case restore(String)
   }
 
   private(set) var command = Command.serve
@@ -21,6 +23,8 @@ struct Invocation {
   private(set) var wait = Duration.zero
   /// Whether the fixtures of the official MCP scenarios are served too.
   private(set) var hasFixtures = false
+  /// Whether `backup` and `restore` may take the place of what is there.
+  private(set) var isForced = false
   private(set) var loops = ProcessInfo.processInfo.activeProcessorCount
 
   init(_ arguments: some Sequence<String>) throws(StartError) {
@@ -31,6 +35,9 @@ struct Invocation {
       case "check-config": command = .checkConfig
       case "--connect": connects = true
       case "echo": command = .echo
+      case "backup": command = .backup(try Self.value(of: argument, &rest, "FILE"))
+      case "restore": command = .restore(try Self.value(of: argument, &rest, "FILE"))
+      case "--force": isForced = true
       case "bridge":
         command = .bridge
         if rest.first?.hasPrefix("-") == false { address = rest.removeFirst() }
@@ -58,9 +65,10 @@ struct Invocation {
     }
   }
 
-  private static func value(of option: String, _ rest: inout ArraySlice<String>) throws(StartError) -> String
-  {
-    guard let value = rest.popFirst() else { throw StartError("\(option) needs a value", exit: 2) }
+  private static func value(
+    of option: String, _ rest: inout ArraySlice<String>, _ what: String = "value"
+  ) throws(StartError) -> String {
+    guard let value = rest.popFirst() else { throw StartError("\(option) needs a \(what)", exit: 2) }
     return value
   }
 }
@@ -77,6 +85,8 @@ enum Help {
              omni-server bridge [ws://HOST:PORT] [--config FILE]
              omni-server healthcheck [--config FILE] [--wait 10s]
              omni-server check-config [--config FILE] [--connect]
+             omni-server backup FILE [--force] [--config FILE]
+             omni-server restore FILE [--force] [--config FILE]
              omni-server echo [--config FILE] [--spec DIR] [--loops N]
 
         --config FILE   the configuration; without it config.yaml of this folder, if there is one
@@ -95,6 +105,11 @@ enum Help {
         --connect       also ask LiteLLM, the direct API and the local model whether they are there:
                         exit 1 if one is not
         --wait TIME     keep asking so long until it is, such as 10s
+        backup          copy the store into FILE while the server works or not; the copy is checked
+                        before it has that name
+        restore         put a backup in the place of the store, once it is checked and no server works on
+                        it; the store that was there is kept under another name
+        --force         backup: FILE may be there already; restore: a store may be there already
         echo            answer every message with itself, for WebSocket test suites; limits.yaml of
                         --spec may allow the long messages that these send
 

@@ -8,6 +8,8 @@ import YAML
 @main
 struct Main {
   static func main() async {
+    // A limit of the size of files is an error of who writes then, as a full disk is.
+    signal(SIGXFSZ, SIG_IGN)
     do throws(StartError) {
       try await run(Invocation(CommandLine.arguments.dropFirst()))
     } catch {
@@ -34,9 +36,14 @@ struct Main {
         } else {
           .port(try Front(spec: spec, settings: settings, loops: invocation.loops))
         }
-      try await OmniServer(
-        spec: spec, settings: settings, entrance: entrance, hasFixtures: invocation.hasFixtures
-      ).run()
+      try await OmniServer.run(
+        spec: spec, settings: settings, entrance: entrance, hasFixtures: invocation.hasFixtures)
+    case .backup(let file):
+      let settings = try settings(invocation, specification(invocation))
+      try BackupCommand(settings: settings, file: file, replaces: invocation.isForced).run()
+    case .restore(let file):
+      let settings = try settings(invocation, specification(invocation))
+      try RestoreCommand(settings: settings, file: file, replaces: invocation.isForced).run()
     case .bridge:
       let streams = try standardStreams()
       let spec = try specification(invocation)

@@ -32,13 +32,14 @@ struct OmniServer {
     }
   }
 
+  /// - Throws: a `StartError` with the trouble of the store, if it is that.
   init(
-    spec: Specification, settings: Settings, entrance: Entrance, hasFixtures: Bool = false
+    spec: Specification, settings: Settings, entrance: Entrance, log: Log, hasFixtures: Bool = false
   ) throws(StartError) {
     self.spec = spec
     self.settings = settings
     self.entrance = entrance
-    log = Log(level: LogLevel(rawValue: settings.logLevel) ?? .info, secrets: settings.secrets)
+    self.log = log
     do throws(TransportError) {
       clientLoop = try EventLoop(name: "calls")
     } catch {
@@ -80,7 +81,8 @@ struct OmniServer {
       return StartError("\(error.description); to share it, launch: omni-server bridge \(url)", exit: 1)
     }
     return StartError(
-      "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1)
+      "the task store cannot be used: \(error.description) (OMNI_DATA names its folder)", exit: 1,
+      store: error)
   }
 
   /// What is left of the drain time for clients that do not answer a close frame: who stops
@@ -89,8 +91,7 @@ struct OmniServer {
 
   /// Serves until SIGTERM or SIGINT, or until its only client has left, and returns when everything is
   /// put away.
-  func run() async throws(StartError) {
-    let signals = StopSignals()
+  func run(_ signals: StopSignals) async throws(StartError) {
     clientLoop.start()
     var server: HTTPServer?
     if case .port(let front) = entrance {
@@ -100,7 +101,12 @@ struct OmniServer {
     do throws(StoreError) {
       try await orchestrator.start()
     } catch {
-      throw StartError("the task store cannot be read: \(error.description)", exit: 1)
+      guard error.trouble == .damaged else {
+        clientLoop.stop()
+        throw StartError("the task store cannot be read: \(error.description)", exit: 1, store: error)
+      }
+      // Nothing is run or written; what can be read still is.
+      log.error("the task store is damaged", JSONObject([("cause", .string(error.description))]))
     }
     service.phase = .ready
     var client: PipeClient?
@@ -109,6 +115,7 @@ struct OmniServer {
     announce()
     let memory = Task(priority: .background, operation: MemoryReturn.watch)
     defer { memory.cancel() }
+    Task(priority: .background) { [store, log] in await Self.check(store, log) }
     let reason = await reasonToStop(signals, client)
     log.info("draining", reason.fields)
     service.phase = .draining
@@ -123,6 +130,28 @@ struct OmniServer {
     log.flush()
     if case .client(.behind(let limit)) = reason {
       throw StartError("the client does not read: more than \(limit) bytes wait for it", exit: 1)
+    }
+  }
+
+  /// How long the file of the store is looked through for damage after a start.
+  private static let checkTime = Duration.seconds(30)
+
+  private static func check(_ store: TaskStore, _ log: Log) async {
+    for file in store.openFiles {
+      log.warning(
+        "others may read this file of the task store, and it is not this user's",
+        JSONObject([("file", .string(file))]))
+    }
+    switch await store.check(within: checkTime) {
+    case .whole: log.debug("the task store is whole")
+    case .unfinished: log.info("the task store is too large to be looked through at a start")
+    case .damaged(let error):
+      log.error(
+        "the task store is damaged, nothing is written any more",
+        JSONObject([("cause", .string(error.description))]))
+    case .failed(let error):
+      log.warning(
+        "the task store cannot be looked through", JSONObject([("cause", .string(error.description))]))
     }
   }
 
@@ -174,6 +203,11 @@ struct OmniServer {
       if settings.token == nil, !loopback.contains(settings.host) {
         log.warning("anybody who reaches this port may use it: set OMNI_TOKEN, or bind to loopback")
       }
+    }
+    if let migration = store.migration {
+      log.info(
+        "the task store was brought to this version",
+        JSONObject([("from", .int(Int(migration.from))), ("kept", .string(migration.kept))]))
     }
     if !settings.unusableExecutors.isEmpty {
       let names = settings.unusableExecutors.map(JSONValue.string)

@@ -78,10 +78,10 @@ struct Routes: Sendable {
     case .ready:
       let store = service.store
       Task {
-        let isWritable = await store.isWritable()
+        let trouble = await store.trouble()
         exchange.respond(
-          status: isWritable ? 200 : 503,
-          text: isWritable ? "ready\n" : "the task store cannot be written\n")
+          status: trouble == nil ? 200 : 503,
+          text: trouble.map { "the task store cannot be written\n\($0.trouble.text)\n" } ?? "ready\n")
       }
     }
   }

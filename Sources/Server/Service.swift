@@ -140,9 +140,12 @@ struct StartError: Error, CustomStringConvertible {
   let description: String
   /// 1 for the machine's fault, 2 for usage, configuration or specification.
   let exit: Int32
+  /// What is wrong with the store, if that is why.
+  let store: StoreError?
 
-  init(_ description: String, exit: Int32) {
+  init(_ description: String, exit: Int32, store: StoreError? = nil) {
     self.description = description
     self.exit = exit
+    self.store = store
   }
 }

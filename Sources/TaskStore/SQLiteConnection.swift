@@ -1,30 +1,25 @@
 internal import CSQLite
 internal import Foundation
 
-/// Why the store could not do something; the cause is for logs, clients get `storage_unavailable`.
-package struct StoreError: Error, Sendable, CustomStringConvertible {
-  package let description: String
-  /// Whether another server works on the store.
-  package let isInUse: Bool
-
-  package init(description: String, isInUse: Bool = false) {
-    self.description = description
-    self.isInUse = isInUse
-  }
-}
-
 /// One SQLite connection; used by one thread at a time, with its statements.
 final class SQLiteConnection {
   private var database: OpaquePointer?
+  private let health: StoreHealth?
+  /// Kept for SQLite, which has its address.
+  private var watcher: Watcher?
 
-  /// - Parameter path: of the file; created if it is not there, unless `isReadOnly`.
-  init(path: String, isReadOnly: Bool) throws(StoreError) {
+  /// - Parameters:
+  ///   - path: of the file; created if it is not there, unless `isReadOnly`.
+  ///   - health: told of damage that is met.
+  init(path: String, isReadOnly: Bool, health: StoreHealth? = nil) throws(StoreError) {
+    self.health = health
     let access = isReadOnly ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE
     let code = sqlite3_open_v2(path, &database, access | SQLITE_OPEN_NOMUTEX, nil)
     guard code == SQLITE_OK else {
       let reason = message
+      let trouble = StoreTrouble(code: code, errno: sqlite3_system_errno(database))
       sqlite3_close_v2(database)
-      throw StoreError(description: "cannot open \(path): \(reason)")
+      throw StoreError(description: "cannot open \(path): \(reason)", trouble: trouble)
     }
     // The lock of the store keeps other servers away; somebody's shell may still be in the way.
     sqlite3_busy_timeout(database, 1000)
@@ -63,7 +58,54 @@ final class SQLiteConnection {
   /// One line: of the SQL only how it begins.
   fileprivate func failure(_ sql: String) -> StoreError {
     let beginning = sql.split(separator: "\n").first ?? ""
-    return StoreError(description: "\(message), in: \(beginning)")
+    let trouble = StoreTrouble(
+      code: sqlite3_extended_errcode(database), errno: sqlite3_system_errno(database))
+    let error = StoreError(description: "\(message), in: \(beginning)", trouble: trouble)
+    health?.note(error)
+    return error
+  }
+}
+
+extension SQLiteConnection {
+  /// Copies the whole database into another, some pages at a time. What is copied is one state of it if a
+  /// transaction is open; writers do not wait for it then.
+  ///
+  /// - Parameter progress: told after each piece how many pages of how many are done.
+  func copy(into target: SQLiteConnection, progress: (Int, Int) -> Void) throws(StoreError) {
+    guard let backup = sqlite3_backup_init(target.database, "main", database, "main") else {
+      throw target.failure("copy")
+    }
+    var code = SQLITE_OK
+    while code == SQLITE_OK {
+      code = sqlite3_backup_step(backup, Self.pagesAtATime)
+      let total = Int(sqlite3_backup_pagecount(backup))
+      progress(total - Int(sqlite3_backup_remaining(backup)), total)
+    }
+    // It says what went wrong once more, and the connection has the words for it.
+    let result = sqlite3_backup_finish(backup)
+    guard code == SQLITE_DONE, result == SQLITE_OK else { throw target.failure("copy") }
+  }
+
+  private static let pagesAtATime: Int32 = 256
+
+  /// Stops a statement of this connection when `mayGoOn` says so, which is asked again and again while
+  /// one runs.
+  func watch(_ mayGoOn: @escaping () -> Bool) {
+    let watcher = Watcher(mayGoOn)
+    self.watcher = watcher
+    let address = Unmanaged.passUnretained(watcher).toOpaque()
+    sqlite3_progress_handler(
+      database, 10_000,
+      { address in
+        guard let address else { return 0 }
+        return Unmanaged<Watcher>.fromOpaque(address).takeUnretainedValue().mayGoOn() ? 0 : 1
+      }, address)
+  }
+
+  fileprivate final class Watcher {
+    let mayGoOn: () -> Bool
+
+    init(_ mayGoOn: @escaping () -> Bool) { self.mayGoOn = mayGoOn }
   }
 }
 

@@ -1,19 +1,58 @@
 internal import ProtocolSpec
 
+/// That a store was brought from an earlier version of the schema to this one.
+package struct Migration: Sendable, Equatable {
+  package let from: Int64
+  /// A copy of the store as it was.
+  package let kept: String
+}
+
 /// The tables of the store, and their version.
 enum Schema {
   static let version: Int64 = 3
 
-  static func prepare(_ connection: SQLiteConnection) throws(StoreError) {
+  /// Brings the store in `path` to this version.
+  ///
+  /// - Returns: what was done, if something was.
+  static func prepare(_ connection: SQLiteConnection, _ path: String) throws(StoreError) -> Migration? {
     try connection.execute("PRAGMA journal_mode = WAL")
     try connection.execute("PRAGMA synchronous = FULL")
-    let found = try connection.statement("PRAGMA user_version").first { $0.integer(0) ?? 0 } ?? 0
-    guard found <= version else {
+    let found = try version(of: connection)
+    guard found <= version else { throw newer("the store", found) }
+    guard found < version else { return nil }
+    let migration = found > 0 ? Migration(from: found, kept: try keep(path, found)) : nil
+    try write(connection, from: found)
+    return migration
+  }
+
+  static func version(of connection: SQLiteConnection) throws(StoreError) -> Int64 {
+    try connection.statement("PRAGMA user_version").first { $0.integer(0) ?? 0 } ?? 0
+  }
+
+  static func newer(_ name: String, _ found: Int64) -> StoreError {
+    StoreError(
+      description:
+        "\(name) was written by a newer server: its version is \(found), this one knows \(version)",
+      trouble: .newer)
+  }
+
+  /// Copies the store as it is, for who wants to go back to the server before.
+  private static func keep(_ path: String, _ found: Int64) throws(StoreError) -> String {
+    let kept = "\(path).v\(found).bak"
+    do throws(StoreError) {
+      // One of an earlier try is older than the store.
+      _ = try Backup.write(of: path, to: kept, replaces: true)
+    } catch {
       throw StoreError(
         description:
-          "the store was written by a newer server: its version is \(found), this one knows \(version)")
+          "the store of version \(found) is not brought to version \(version) without a copy of it:"
+          + " \(error.description)",
+        trouble: error.trouble)
     }
-    guard found < version else { return }
+    return kept
+  }
+
+  private static func write(_ connection: SQLiteConnection, from found: Int64) throws(StoreError) {
     let steps =
       switch found {
       case 2: fromVersion2
@@ -40,7 +79,8 @@ enum Schema {
       $0.text(0) ?? ""
     }
     guard let ids = key.flatMap(TaskIDs.init(key:)) else {
-      throw StoreError(description: "the key of the task ids is missing among the notes of the store")
+      throw StoreError(
+        description: "the key of the task ids is missing among the notes of the store", trouble: .damaged)
     }
     return ids
   }

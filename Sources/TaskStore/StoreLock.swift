@@ -7,27 +7,15 @@ package final class StoreLock: Sendable {
 
   /// - Parameter path: of the store; the lock is a file beside it.
   package init(storePath path: String) throws(StoreError) {
-    try StoreLock.createFolder(of: path)
-    let descriptor = open(path + ".lock", O_RDWR | O_CREAT | O_CLOEXEC, 0o644)
-    guard descriptor >= 0 else {
-      throw StoreError(description: "cannot write \(path).lock: \(String(cString: strerror(errno)))")
-    }
+    try StoreFiles.createFolder(of: path)
+    let descriptor = try StoreFiles.open(StoreFiles.lock(of: path))
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       close(descriptor)
-      throw StoreError(description: "another server works on \(path)", isInUse: true)
+      throw StoreError(description: "another server works on \(path)", trouble: .inUse)
     }
+    fchmod(descriptor, 0o600)
     self.descriptor = descriptor
   }
 
   deinit { close(descriptor) }
-
-  /// Creates the folder that is to hold the store.
-  static func createFolder(of path: String) throws(StoreError) {
-    let folder = URL(filePath: path).deletingLastPathComponent().path
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    } catch {
-      throw StoreError(description: "cannot create the folder \(folder)")
-    }
-  }
 }

@@ -28,9 +28,9 @@ package final class TaskReader {
   /// The count of commits when the snapshot was taken that is still looked at; nil for none.
   private var held: Int?
 
-  init(path: String, commits: CommitCount) throws(StoreError) {
+  init(path: String, commits: CommitCount, health: StoreHealth) throws(StoreError) {
     self.commits = commits
-    let connection = try SQLiteConnection(path: path, isReadOnly: true)
+    let connection = try SQLiteConnection(path: path, isReadOnly: true, health: health)
     begins = try connection.statement("BEGIN")
     ends = try connection.statement("COMMIT")
     let ids = try Schema.ids(connection)

@@ -8,8 +8,13 @@ package import ProtocolSpec
 package final class TaskStore: Sendable {
   let writer: Writer
   let states: StateMachine<TaskState>
+  let health = StoreHealth()
+  let path: String
+  /// What was done to bring the store to this version, if something was.
+  package let migration: Migration?
+  /// Files of the store that others may read, because they are somebody else's.
+  package let openFiles: [String]
   private let reader: Reader
-  private let path: String
   private let now: @Sendable () -> Timestamp
   private let maxUnfinished: Int
   private let pageBytes: Int
@@ -29,11 +34,16 @@ package final class TaskStore: Sendable {
     committed: @escaping @Sendable () -> Void = {}, watch: (any CommitWatch)? = nil,
     measured: CommitMeasure? = nil
   ) throws(StoreError) {
-    try StoreLock.createFolder(of: path)
-    let connection = try SQLiteConnection(path: path, isReadOnly: false)
-    try Schema.prepare(connection)
-    writer = try Writer(connection, committed: committed, watch: watch, measured: measured)
-    reader = Reader(try TaskReader(path: path, commits: writer.commits))
+    try StoreFiles.createFolder(of: path)
+    try StoreCheck.refuseLosses(path)
+    openFiles = StoreFiles.makePrivate(path)
+    // SQLite would leave it to the umask.
+    if !StoreFiles.exists(path) { try StoreFiles.create(path) }
+    let connection = try SQLiteConnection(path: path, isReadOnly: false, health: health)
+    migration = try Schema.prepare(connection, path)
+    StoreCheck.noteMade(path)
+    writer = try Writer(connection, health: health, committed: committed, watch: watch, measured: measured)
+    reader = Reader(try TaskReader(path: path, commits: writer.commits, health: health))
     states = spec.taskStates
     pageBytes = spec.limits.pageBytes
     self.path = path
@@ -154,17 +164,6 @@ package final class TaskStore: Sendable {
     writer.perform({ _ throws(StoreError) in }, completion: completion)
   }
 
-  /// Whether the last transaction was committed; if not, one is tried.
-  package func isWritable() async -> Bool {
-    if writer.lastCommitSucceeded { return true }
-    do throws(StoreError) {
-      try await writer.perform { table throws(StoreError) in try table.note("true", as: "writable") }
-      return true
-    } catch {
-      return false
-    }
-  }
-
   // MARK: - Reading
 
   /// How many tasks are in each state, zeros included.
@@ -172,7 +171,7 @@ package final class TaskStore: Sendable {
 
   /// A reader for a thread that wants to read without leaving it.
   package func makeReader() throws(StoreError) -> TaskReader {
-    try TaskReader(path: path, commits: writer.commits)
+    try TaskReader(path: path, commits: writer.commits, health: health)
   }
 
   package func recall(_ key: String) async throws(StoreError) -> JSONValue? {

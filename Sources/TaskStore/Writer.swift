@@ -9,8 +9,8 @@ final class Writer: Sendable {
 
   struct Job: Sendable {
     /// Runs inside a transaction; each job writes with one statement at most, so that one that
-    /// fails leaves nothing behind.
-    let run: @Sendable (TaskTable) -> Completion
+    /// fails leaves nothing behind. Gives what went wrong beside the completion.
+    let run: @Sendable (TaskTable) -> (Completion, StoreError?)
     /// Told instead, if there is no transaction to run in.
     let refuse: @Sendable (StoreError) -> Void
   }
@@ -22,14 +22,14 @@ final class Writer: Sendable {
   ///   - committed: told on the writer's thread whenever all jobs of a transaction have been answered.
   ///   - watch: told after that what the transaction did.
   init(
-    _ connection: SQLiteConnection, committed: @escaping @Sendable () -> Void,
-    watch: (any CommitWatch)? = nil, measured: CommitMeasure? = nil
+    _ connection: SQLiteConnection, health: StoreHealth = StoreHealth(),
+    committed: @escaping @Sendable () -> Void, watch: (any CommitWatch)? = nil, measured: CommitMeasure? = nil
   ) throws(StoreError) {
     let table = try TaskTable(connection, watch)
     let desk = WriterDesk(table.counts)
     self.desk = desk
     commits = desk.commits
-    let loop = WriterLoop(desk, connection, table, committed, watch, measured)
+    let loop = WriterLoop(desk, connection, table, health, committed, watch, measured)
     Thread {
       Thread.current.name = "store.writer"
       loop.run()
@@ -38,7 +38,8 @@ final class Writer: Sendable {
 
   deinit { desk.close() }
 
-  var lastCommitSucceeded: Bool { desk.lastCommitSucceeded }
+  /// Why the last transaction, or a job of it, failed; nil if none did.
+  var lastFailure: StoreError? { desk.lastFailure }
 
   /// How many tasks are in each state, as of the last commit.
   var counts: [TaskState: Int] { desk.counts }
@@ -48,14 +49,14 @@ final class Writer: Sendable {
     _ body: @escaping @Sendable (TaskTable) throws(StoreError) -> Value,
     completion: @escaping @Sendable (Result<Value, StoreError>) -> Void
   ) {
-    let run: @Sendable (TaskTable) -> Completion = { table in
+    let run: @Sendable (TaskTable) -> (Completion, StoreError?) = { table in
       let result: Result<Value, StoreError>
       do throws(StoreError) {
         result = .success(try body(table))
       } catch {
-        result = .failure(error)
+        return ({ failure in completion(.failure(failure ?? error)) }, error)
       }
-      return { failure in completion(failure.map { .failure($0) } ?? result) }
+      return ({ failure in completion(failure.map { .failure($0) } ?? result) }, nil)
     }
     desk.add(Job(run: run) { completion(.failure($0)) })
   }
@@ -78,12 +79,12 @@ private final class WriterDesk: @unchecked Sendable {
   private let condition = NSCondition()
   private var jobs: [Writer.Job] = []
   private var isClosed = false
-  private var succeeded = true
+  private var failure: StoreError?
   private var committed: [TaskState: Int]
 
   init(_ counts: [TaskState: Int]) { committed = counts }
 
-  var lastCommitSucceeded: Bool { condition.withLock { succeeded } }
+  var lastFailure: StoreError? { condition.withLock { failure } }
   var counts: [TaskState: Int] { condition.withLock { committed } }
 
   func add(_ job: Writer.Job) {
@@ -109,12 +110,16 @@ private final class WriterDesk: @unchecked Sendable {
   }
 
   /// To be called before the jobs of a transaction are answered.
-  func note(succeeded: Bool, _ counts: [TaskState: Int]) {
+  ///
+  /// - Parameters:
+  ///   - isCommitted: whether there is a transaction that others see now.
+  ///   - failure: of the transaction, or else of one of its jobs.
+  func note(isCommitted: Bool, _ failure: StoreError?, _ counts: [TaskState: Int]) {
     condition.withLock {
-      self.succeeded = succeeded
+      self.failure = failure
       committed = counts
     }
-    if succeeded { commits.add() }
+    if isCommitted { commits.add() }
   }
 
   func close() {
@@ -129,6 +134,7 @@ private final class WriterLoop: @unchecked Sendable {
   private let desk: WriterDesk
   private let connection: SQLiteConnection
   private let table: TaskTable
+  private let health: StoreHealth
   private let committed: @Sendable () -> Void
   private let watch: (any CommitWatch)?
   private let measured: CommitMeasure?
@@ -137,9 +143,10 @@ private final class WriterLoop: @unchecked Sendable {
   private static let transactionLimit = 1024
 
   init(
-    _ desk: WriterDesk, _ connection: SQLiteConnection, _ table: TaskTable,
+    _ desk: WriterDesk, _ connection: SQLiteConnection, _ table: TaskTable, _ health: StoreHealth,
     _ committed: @escaping @Sendable () -> Void, _ watch: (any CommitWatch)?, _ measured: CommitMeasure?
   ) {
+    self.health = health
     self.watch = watch
     self.measured = measured
     self.desk = desk
@@ -168,18 +175,23 @@ private final class WriterLoop: @unchecked Sendable {
 
   private func transact(_ jobs: ArraySlice<Writer.Job>) -> Bool {
     do throws(StoreError) {
+      // Whatever is written into a damaged file may make it worse.
+      if let damage = health.damage { throw damage }
       try table.begin()
     } catch {
-      desk.note(succeeded: false, table.counts)
+      desk.note(isCommitted: false, error, table.counts)
       for job in jobs { job.refuse(error) }
       return false
     }
     var completions: [Writer.Completion] = []
     completions.reserveCapacity(jobs.count)
+    var jobFailure: StoreError?
     for job in jobs {
       // A full disk ends a transaction, and a job after that would be committed alone.
       guard connection.isInTransaction else { break }
-      completions.append(job.run(table))
+      let (completion, failure) = job.run(table)
+      completions.append(completion)
+      jobFailure = jobFailure ?? failure
     }
     var failure: StoreError?
     do throws(StoreError) {
@@ -187,7 +199,7 @@ private final class WriterLoop: @unchecked Sendable {
     } catch {
       failure = error
     }
-    desk.note(succeeded: failure == nil, table.counts)
+    desk.note(isCommitted: failure == nil, failure ?? jobFailure, table.counts)
     for completion in completions { completion(failure) }
     if let failure { for job in jobs.dropFirst(completions.count) { job.refuse(failure) } }
     return failure == nil

@@ -5,89 +5,38 @@ import Testing
 
 @testable import TaskStore
 
-/// A store as version 1 of the schema left it.
-private func makeVersion1(_ path: String) throws {
-  let connection = try SQLiteConnection(path: path, isReadOnly: false)
-  try connection.execute("PRAGMA journal_mode = WAL")
-  try connection.execute(schemaOfVersion1)
-  try connection.execute(rowsOfVersion1)
+/// A store as a version of the schema left it, by the SQL of that version.
+private func makeStore(_ path: String, version: Int) throws {
+  let file = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Interop/schemas/version-\(version).sql")
+  try SQLiteConnection(path: path, isReadOnly: false).execute(String(contentsOf: file, encoding: .utf8))
 }
 
-private let schemaOfVersion1 = """
-  BEGIN IMMEDIATE;
-  CREATE TABLE IF NOT EXISTS tasks (
-    seq INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL UNIQUE,
-    description TEXT NOT NULL,
-    type TEXT NOT NULL,
-    state TEXT NOT NULL,
-    created_at INTEGER NOT NULL,
-    updated_at INTEGER NOT NULL,
-    executor TEXT NOT NULL,
-    model TEXT NOT NULL,
-    complexity INTEGER NOT NULL,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    idempotency_key TEXT UNIQUE,
-    history TEXT,
-    result TEXT,
-    truncated INTEGER NOT NULL DEFAULT 0,
-    error TEXT,
-    error_info TEXT,
-    wake_at INTEGER
-  ) STRICT;
-  CREATE INDEX IF NOT EXISTS tasks_by_state ON tasks (state, seq);
-  CREATE TABLE IF NOT EXISTS counts (state TEXT PRIMARY KEY, tasks INTEGER NOT NULL) STRICT;
-  INSERT OR IGNORE INTO counts (state, tasks) VALUES \(TaskState.allCases.map { "('\($0.rawValue)', 0)" }.joined(separator: ", "));
-  CREATE TRIGGER IF NOT EXISTS task_added AFTER INSERT ON tasks BEGIN
-    UPDATE counts SET tasks = tasks + 1 WHERE state = new.state;
-  END;
-  CREATE TRIGGER IF NOT EXISTS task_moved AFTER UPDATE OF state ON tasks WHEN old.state <> new.state BEGIN
-    UPDATE counts SET tasks = tasks + (state = new.state) - (state = old.state)
-    WHERE state IN (old.state, new.state);
-  END;
-  CREATE TRIGGER IF NOT EXISTS task_removed AFTER DELETE ON tasks BEGIN
-    UPDATE counts SET tasks = tasks - 1 WHERE state = old.state;
-  END;
-  CREATE TABLE IF NOT EXISTS notes (key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-  PRAGMA user_version = 1;
-  COMMIT;
-  """
-
-private let rowsOfVersion1 = """
-  INSERT INTO tasks (id, description, type, state, created_at, updated_at, executor, model, complexity, attempts,
-    idempotency_key, history, result, truncated, error, error_info, wake_at)
-  VALUES
-    ('00000000-0000-4000-8000-000000000001', 'first', 'general', 'completed', 1000, 2000, 'litellm', 'small', 50,
-      1, 'key', '[{"role":"user","content":"before"}]', 'done', 1, NULL, NULL, NULL),
-    ('00000000-0000-4000-8000-000000000002', 'second', '24/7', 'failed', 1000, 2000, 'litellm', 'small', 50,
-      5, NULL, NULL, NULL, 0, 'timeout: late', '{"class":"timeout","tried":5}', NULL),
-    ('00000000-0000-4000-8000-000000000003', 'third', 'general', 'waiting', 1000, 2000, 'direct', 'large', 75,
-      0, NULL, NULL, NULL, 0, NULL, NULL, 5000),
-    ('00000000-0000-4000-8000-000000000004', 'fourth', 'general', 'idle', 1000, 1000, 'litellm', 'small', 50,
-      0, NULL, NULL, NULL, 0, NULL, NULL, NULL);
-  DELETE FROM tasks WHERE seq = 4;
-  INSERT INTO tasks (id, description, type, state, created_at, updated_at, executor, model, complexity)
-    VALUES ('00000000-0000-4000-8000-000000000005', 'fifth', 'general', 'idle', 1000, 1000, 'litellm', 'small', 50);
-  INSERT INTO notes (key, value) VALUES ('system', '{"state":"degraded","since":1}');
-  """
-
-@Suite("A store of version 1")
+@Suite("A store of an earlier version")
 struct MigrationTests {
-  let folder = URL.temporaryDirectory.appending(path: "migration-\(UUID().uuidString)")
-  let path: String
-  let store: TaskStore
+  static let versions = Array(1..<Int(Schema.version))
 
-  init() throws {
-    path = folder.appending(path: "omni.db").path
-    try StoreLock.createFolder(of: path)
-    try makeVersion1(path)
-    store = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
+  /// A store that was brought to this version.
+  final class Migrated {
+    let folder = URL.temporaryDirectory.appending(path: "migration-\(UUID().uuidString)")
+    let path: String
+    let store: TaskStore
+
+    init(from version: Int) throws {
+      path = folder.appending(path: "omni.db").path
+      try StoreFiles.createFolder(of: path)
+      try makeStore(path, version: version)
+      store = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
+    }
+
+    deinit { try? FileManager.default.removeItem(at: folder) }
   }
 
   func id(_ number: Int) -> String { "00000000-0000-4000-8000-00000000000\(number)" }
 
-  @Test("has its tasks under their ids, with everything that was written of them")
-  func tasks() async throws {
+  @Test("has its tasks under their ids, with everything that was written of them", arguments: versions)
+  func tasks(version: Int) async throws {
+    let store = try Migrated(from: version).store
     let expected: [(id: Int, members: JSONValue)] = [
       (
         1,
@@ -126,11 +75,12 @@ struct MigrationTests {
     #expect(try await store.nextWake() == Timestamp(milliseconds: 5000))
     #expect(try await store.recall("system")?["state"] == "degraded")
     #expect(try await store.task(id(4)) == nil)
-    try? FileManager.default.removeItem(at: folder)
   }
 
-  @Test("goes on: counts, keys, order and transitions")
-  func life() async throws {
+  @Test("goes on: counts, keys, order and transitions", arguments: versions)
+  func life(version: Int) async throws {
+    let migrated = try Migrated(from: version)
+    let store = migrated.store
     #expect(
       store.counts == [
         .idle: 1, .dispatching: 0, .executing: 0, .waiting: 1, .completed: 1, .failed: 1, .cancelled: 0,
@@ -148,15 +98,14 @@ struct MigrationTests {
     let reader = try store.makeReader()
     let states = try [1, 3, 5].map { try reader.timeline(id($0)) }.map { $0?.steps.map(\.state) }
     #expect(states == [[.idle, .completed], [.idle, .waiting], [.idle, .cancelled]])
-    let again = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
+    let again = try TaskStore(path: migrated.path, spec: Specification.load(), maxUnfinished: 1000)
     #expect(again.counts == store.counts)
     #expect(try await again.task(id(5))?.state == .cancelled)
     #expect(try await again.task(created.id)?.description == "new")
-    try? FileManager.default.removeItem(at: folder)
   }
 
-  @Test("has the tables of a store that was made today")
-  func tables() throws {
+  @Test("has the tables of a store that was made today", arguments: versions)
+  func tables(version: Int) throws {
     func tables(_ path: String) throws -> [String] {
       let connection = try SQLiteConnection(path: path, isReadOnly: true)
       let all = "SELECT type || ' ' || name || ': ' || ifnull(sql, '') FROM sqlite_schema ORDER BY name"
@@ -167,18 +116,50 @@ struct MigrationTests {
       .map { $0.filter { !$0.isWhitespace } }
     }
     let fresh = try StoreFixture()
-    #expect(try tables(path) == tables(fresh.folder.appending(path: "omni.db").path))
-    try? FileManager.default.removeItem(at: folder)
+    let migrated = try Migrated(from: version)
+    #expect(try tables(migrated.path) == tables(fresh.folder.appending(path: "omni.db").path))
+  }
+
+  @Test("is kept as it was", arguments: versions)
+  func kept(version: Int) throws {
+    let migrated = try Migrated(from: version)
+    let kept = "\(migrated.path).v\(version).bak"
+    #expect(migrated.store.migration == Migration(from: Int64(version), kept: kept))
+    let contents = try StoreCheck.contents(of: kept, as: "the copy")
+    #expect(contents == StoreCheck.Contents(version: Int64(version), tasks: 4))
+    let again = try TaskStore(path: migrated.path, spec: Specification.load(), maxUnfinished: 1000)
+    #expect(again.migration == nil)
+  }
+
+  @Test("stays as it was where there is no place for the copy", arguments: versions)
+  func notKept(version: Int) throws {
+    let folder = URL.temporaryDirectory.appending(path: "migration-\(UUID().uuidString)")
+    let path = folder.appending(path: "omni.db").path
+    defer { try? FileManager.default.removeItem(at: folder) }
+    try FileManager.default.createDirectory(
+      at: folder.appending(path: "omni.db.v\(version).bak"), withIntermediateDirectories: true)
+    try makeStore(path, version: version)
+    #expect {
+      _ = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
+    } throws: { error in
+      "\(error)".hasPrefix(
+        "the store of version \(version) is not brought to version \(Schema.version) without")
+    }
+    let connection = try SQLiteConnection(path: path, isReadOnly: true)
+    #expect(try Schema.version(of: connection) == Int64(version))
   }
 
   @Test("a newer version is refused")
   func newer() throws {
-    try SQLiteConnection(path: path, isReadOnly: false).execute("PRAGMA user_version = 4")
+    let fixture = try StoreFixture()
+    let path = fixture.folder.appending(path: "omni.db").path
+    let next = Schema.version + 1
+    try SQLiteConnection(path: path, isReadOnly: false).execute("PRAGMA user_version = \(next)")
     #expect {
-      _ = try TaskStore(path: path, spec: Specification.load(), maxUnfinished: 1000)
+      _ = try fixture.reopened()
     } throws: { error in
-      "\(error)" == "the store was written by a newer server: its version is 4, this one knows 3"
+      "\(error)"
+        == "the store was written by a newer server: its version is \(next), this one knows \(next - 1)"
     }
-    try? FileManager.default.removeItem(at: folder)
   }
 }
