@@ -199,7 +199,8 @@ private final class WriterLoop: @unchecked Sendable {
     } catch {
       failure = error
     }
-    desk.note(isCommitted: failure == nil, failure ?? jobFailure, table.counts)
+    // What failed first is the cause: the commit after it only finds no transaction any more.
+    desk.note(isCommitted: failure == nil, jobFailure ?? failure, table.counts)
     for completion in completions { completion(failure) }
     if let failure { for job in jobs.dropFirst(completions.count) { job.refuse(failure) } }
     return failure == nil

@@ -8,7 +8,7 @@ import sqlite3
 import subprocess
 import threading
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -79,7 +79,7 @@ class Load:
 
 def rows(path: Path) -> dict[str, tuple]:
     """What a database has, after a look whether it is whole; opened as nobody writes it."""
-    with sqlite3.connect(f"file:{path}?immutable=1", uri=True) as database:
+    with closing(sqlite3.connect(f"file:{path}?immutable=1", uri=True)) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         found = database.execute("SELECT id, description, state, steps FROM tasks").fetchall()
     return {row[0]: row[1:] for row in found}
@@ -222,7 +222,7 @@ def test_the_store_that_was_there_is_kept_whole(store: Path, start, tmp_path: Pa
 
 def tasks_in(store: Path) -> set[str]:
     """The tasks of a store that nobody works on, its log included."""
-    with sqlite3.connect(store / "omni.db") as database:
+    with closing(sqlite3.connect(store / "omni.db")) as database:
         assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         return {text for text, in database.execute("SELECT description FROM tasks")}
 
@@ -257,13 +257,18 @@ def test_a_kill_leaves_a_store_that_can_be_used(store: Path, tmp_path: Path, wha
 
 def test_a_backup_that_does_not_fit_is_told_and_goes_away(store: Path, tmp_path: Path):
     file = tmp_path / "too-large.db"
+    with closing(sqlite3.connect(store / "omni.db", isolation_level=None)) as database:
+        database.execute("INSERT INTO notes VALUES ('padding', ?)", ("x" * 200_000,))
+    large = tmp_path / "large.db"
+    assert command(store, "backup", str(large)).returncode == 0
     # The store has more than that. A file size limit fails as a full disk does, and needs no mount.
-    done = command(store, "backup", str(file), limit="trap '' XFSZ; ulimit -f 8")
+    limit = "trap '' XFSZ; ulimit -f 64"
+    done = command(store, "backup", str(file), limit=limit)
     assert done.returncode == 1, done
     assert f"cannot write {file}.partial" in done.stderr and "free space there" in done.stderr, done.stderr
     assert not list(tmp_path.glob("too-large*"))
     before = contents(store)
-    done = command(store, "restore", str(tmp_path / "backup.db"), "--force", limit="trap '' XFSZ; ulimit -f 8")
+    done = command(store, "restore", str(large), "--force", limit=limit)
     assert done.returncode == 1 and "nothing was changed" in done.stderr, done.stderr
     assert contents(store).keys() - before.keys() <= {"omni.db-shm"}
     assert len(tasks_in(store)) == 10
