@@ -291,8 +291,6 @@ def test_the_files_of_the_store_are_for_their_owner_only(mock: Mock, serve, tmp_
         assert "result" in json.loads(connection.recv(timeout=DEADLINE))
     modes = {path.name: oct(path.stat().st_mode & 0o777) for path in (tmp_path / "data").iterdir()}
     assert {"omni.db", "omni.db-wal", "omni.db-shm", "omni.db.lock"} <= set(modes), modes
-    if not (ROOT / "Sources" / "TaskStore" / "StoreFiles.swift").exists():
-        pytest.xfail("the store leaves it to the umask")
     assert set(modes.values()) == {"0o600"}, modes
 
 
