@@ -18,7 +18,7 @@ enum StoreFiles {
   }
 
   static func folder(of path: String) -> String {
-    URL(filePath: path).deletingLastPathComponent().path(percentEncoded: false)
+    URL(filePath: path).deletingLastPathComponent().path
   }
 
   /// Creates the folder that is to hold the store, for its owner only; one that is there stays as it is, for

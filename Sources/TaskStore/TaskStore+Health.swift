@@ -56,6 +56,7 @@ extension TaskStore {
   }
 
   private func check(until end: ContinuousClock.Instant) -> Check {
+    guard ContinuousClock.now < end else { return .unfinished }
     do throws(StoreError) {
       let connection = try SQLiteConnection(path: path, isReadOnly: true, health: health)
       connection.watch { ContinuousClock.now < end }

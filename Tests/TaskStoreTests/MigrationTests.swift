@@ -36,7 +36,10 @@ struct MigrationTests {
 
   @Test("has its tasks under their ids, with everything that was written of them", arguments: versions)
   func tasks(version: Int) async throws {
-    let store = try Migrated(from: version).store
+    let migrated = try Migrated(from: version)
+    // Its folder goes with it.
+    defer { withExtendedLifetime(migrated) {} }
+    let store = migrated.store
     let expected: [(id: Int, members: JSONValue)] = [
       (
         1,
