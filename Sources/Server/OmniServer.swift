@@ -111,7 +111,6 @@ struct OmniServer {
     service.phase = .ready
     var client: PipeClient?
     if case .pipe(let front) = entrance { client = front.serve(service) }
-    service.metrics.watchLag()
     announce()
     let memory = Task(priority: .background, operation: MemoryReturn.watch)
     defer { memory.cancel() }

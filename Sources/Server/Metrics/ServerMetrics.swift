@@ -22,7 +22,6 @@ final class ServerMetrics: Sendable {
   private let closes: MetricFamily<Counter>
   private let loopLag: MetricFamily<Histogram>
   private let sockets: MetricFamily<Gauge>
-  private static let lagPause = Duration.milliseconds(250)
 
   init(spec: Specification, settings: Settings, loops: [EventLoop]) {
     let places = RequestPlaces(spec)
@@ -68,16 +67,15 @@ final class ServerMetrics: Sendable {
 
   func closed(code: UInt16?) { closes.with(code.map(String.init) ?? "none").add() }
 
-  /// Measures until the loops end how late their timers are.
-  func watchLag() {
-    for tally in tallies { watchLag(of: tally.loop, loopLag.with(tally.loop.name)) }
-  }
-
-  private func watchLag(of loop: EventLoop, _ lag: Histogram) {
-    let due = ContinuousClock.now + Self.lagPause
-    loop.schedule(after: Self.lagPause) {
-      lag.observe(max(0, due.duration(to: .now) / .seconds(1)))
-      self.watchLag(of: loop, lag)
+  /// Measures how long a job waits for its turn on each loop. Whoever asks pays for it: a timer would wake a
+  /// server that has nothing to do.
+  private func measureLag() async {
+    for tally in tallies {
+      let begun = ContinuousClock.now
+      await withCheckedContinuation { continuation in
+        if !tally.loop.submit({ continuation.resume() }) { continuation.resume() }
+      }
+      loopLag.with(tally.loop.name).observe(begun.duration(to: .now) / .seconds(1))
     }
   }
 
@@ -86,6 +84,7 @@ final class ServerMetrics: Sendable {
   /// - Parameter sockets: that are open.
   func text(sockets count: Int, _ orchestrator: Orchestrator) async -> String {
     sockets.with().set(Double(count))
+    await measureLag()
     await orchestrator.observe()
     return registry.text
   }
